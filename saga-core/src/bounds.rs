@@ -4,12 +4,13 @@
 //! appear in messages of rustc, and this page says what they mean.
 
 pub use crate::__private::transactions::{TakesPostgres, TakesSqlite, TransactionInput};
-pub use crate::__private::undo_arity::Takes;
+pub use crate::__private::undo_arity::{ProbeTakes, Takes};
 #[cfg(feature = "postgres")]
 pub use crate::context::PostgresTransactionFn;
 // Bounds of these are in messages too. Without this, rustc would print their private path.
 #[doc(no_inline)]
 pub use crate::__private::{LastStep, Misfits, computed};
+pub use crate::typed::probe::{ProbeCall, ProbeReturn};
 #[doc(hidden)]
 pub use crate::typed::signature::assert_context;
 pub use crate::typed::signature::{

@@ -29,6 +29,8 @@ pub const ALL: &[&str] = &[
     "driver.suspend.durable",
     "driver.transaction.asking",
     "driver.transaction.durable",
+    "driver.probe.ended",
+    "driver.probe.starting",
     "driver.undo.ended",
     "driver.undo.starting",
     "driver.wake.claimed",

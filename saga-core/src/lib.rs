@@ -162,6 +162,7 @@ pub mod planted;
 #[cfg(not(feature = "fault-injection"))]
 mod planted;
 mod policy;
+mod probe;
 pub mod render;
 pub mod store;
 #[cfg(feature = "testing")]
@@ -197,6 +198,7 @@ pub use log::status::{ActionState, SagaStatus};
 #[doc(inline)]
 pub use machine::Ineligible;
 pub use policy::Retry;
+pub use probe::Probe;
 #[cfg(feature = "macros")]
 #[doc(inline)]
 #[doc = include_str!("../docs/saga.md")]

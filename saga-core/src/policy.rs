@@ -202,6 +202,9 @@ pub struct Policy {
     /// True if an attempt after a definite failure has a key of its own, for receivers that keep the first answer to
     /// each key, refusals included. As long as the node is in doubt, its key stays.
     pub fresh_key: bool,
+    /// True if the action can be asked whether it took effect ([`Action::probe`](crate::action::Action::probe)). It is asked
+    /// when it is in doubt, before it is run again, undone or given up.
+    pub probe: bool,
 }
 
 impl Policy {
@@ -217,6 +220,7 @@ impl Policy {
             retry,
             undo_retry,
             fresh_key: false,
+            probe: false,
         }
     }
 

@@ -6,6 +6,7 @@ mod common;
 mod concurrent_failures;
 mod fresh_keys;
 mod pivot;
+mod probes;
 mod provision;
 mod transactions;
 mod undo_counterexamples;

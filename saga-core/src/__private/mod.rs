@@ -11,6 +11,7 @@ pub(crate) mod undo_arity;
 pub use serde;
 
 pub use crate::typed::ErrorRules;
+pub use crate::typed::probe::AsksOrActs;
 use crate::value::Value;
 pub use computed::computed;
 pub use error_payload::{ErrorPayload, NoErrorPayload, plain_error};
@@ -22,7 +23,7 @@ pub use last_line::{
 pub use transactions::{
     PostgresTx, SqliteTx, inside_transaction, missing_output, postgres, sqlite, undone,
 };
-pub use undo_arity::{Fits, Misfits, undo};
+pub use undo_arity::{Fits, Misfits, ProbeFits, ProbeMisfits, probe, undo};
 
 /// The output that an undo gets.
 pub fn output<O: 'static>(output: &Option<Value>) -> Option<&O> {

@@ -141,7 +141,10 @@ where
 pub fn undone(returned: StepResult) -> Result<(), UndoError> {
     match returned {
         StepResult::Undone(result) => result,
-        StepResult::Output(_) | StepResult::Failed(_) | StepResult::UndoInputs(_) => Ok(()),
+        StepResult::Output(_)
+        | StepResult::Failed(_)
+        | StepResult::Probed(_)
+        | StepResult::UndoInputs(_) => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks that an undo has as many parameters as it is given arguments, by autoref specialization. rustc alone
+//! Checks that an undo, or a probe, has as many parameters as it is given arguments, by autoref specialization. rustc alone
 //! would report the difference too, but would suggest adding the missing arguments to the attribute, where they
 //! are not allowed.
 //!
@@ -9,12 +9,28 @@
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
+use crate::probe::Probe;
+
 /// An undo `F`, and the types of its arguments.
 pub struct Undo<Given, F>(F, PhantomData<fn() -> Given>);
 
 pub fn undo<Given, F>(undo: F) -> Undo<Given, F> {
     Undo(undo, PhantomData)
 }
+
+/// A probe `F`, and the types of its arguments.
+pub struct ProbeOf<Given, Output, F>(F, PhantomData<fn() -> (Given, Output)>);
+
+pub fn probe<Given, Output, F>(probe: F) -> ProbeOf<Given, Output, F> {
+    ProbeOf(probe, PhantomData)
+}
+
+/// A probe that takes these parameters.
+#[diagnostic::on_unimplemented(
+    message = "a probe takes what its action takes: the context, if the action takes it, and then all of the inputs",
+    label = "this function would be called with `{Given}`"
+)]
+pub trait ProbeTakes<Given> {}
 
 /// An undo that takes these parameters.
 #[diagnostic::on_unimplemented(
@@ -29,6 +45,22 @@ pub trait Fits<Call> {
     fn callee(self) -> Self::Function;
     /// The same for the undo of a transaction, which is not `async`.
     fn callee_of_transaction(self) -> Self::Function;
+}
+
+pub trait ProbeFits<Call> {
+    type Function;
+    fn callee(self) -> Self::Function;
+}
+
+/// What a probe that does not fit would return.
+type NoAnswer<O> = Ready<Result<Probe<O>, String>>;
+
+pub trait ProbeMisfits<Call> {
+    type Function;
+    type Given;
+    fn callee(self) -> Call
+    where
+        Self::Function: ProbeTakes<Self::Given>;
 }
 
 pub trait Misfits<Call> {
@@ -70,6 +102,39 @@ macro_rules! arity {
 
             fn callee_of_transaction(self) -> F {
                 self.0
+            }
+        }
+
+        impl<F, O, $($given,)* R> ProbeOf<($($given,)*), O, F>
+        where
+            F: Fn($($given),*) -> R,
+        {
+            pub fn callee(self) -> F {
+                self.0
+            }
+        }
+
+        impl<F, O, $($given, $taken,)* R> ProbeFits<fn($($taken),*) -> R>
+            for ProbeOf<($($given,)*), O, F>
+        where
+            F: Fn($($taken),*) -> R,
+        {
+            type Function = F;
+            fn callee(self) -> F {
+                self.0
+            }
+        }
+
+        impl<F, O, $($given, $taken),*> ProbeMisfits<fn($($taken),*) -> NoAnswer<O>>
+            for &ProbeOf<($($given,)*), O, F>
+        {
+            type Function = F;
+            type Given = ($($given,)*);
+            fn callee(self) -> fn($($taken),*) -> NoAnswer<O>
+            where
+                F: ProbeTakes<Self::Given>,
+            {
+                |$(_: $taken),*| ready(Ok(Probe::Unknown))
             }
         }
 

@@ -10,6 +10,7 @@ use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::ActionName;
 use crate::policy::Policy;
+use crate::probe::Probe;
 #[cfg(feature = "testing")]
 use crate::value::Evaluated;
 use crate::value::{ActionOutput, AttemptError, OutputType, Value};
@@ -47,6 +48,16 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for OfContext<C> {
         match cx.typed() {
             Ok(cx) => self.0.undo_it(cx, output),
             Err(error) => Box::pin(async { Err(UndoError::Permanent(error)) }),
+        }
+    }
+
+    fn probe(
+        &self,
+        cx: ActionContext<AnyContext>,
+    ) -> BoxFuture<'_, Result<Probe<ActionOutput>, ActionError>> {
+        match cx.typed() {
+            Ok(cx) => self.0.probe(cx),
+            Err(error) => Box::pin(async { Err(error) }),
         }
     }
 

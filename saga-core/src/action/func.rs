@@ -14,10 +14,14 @@ use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::{ActionName, InvalidName};
 use crate::policy::{DatabaseKind, Policy, Retry, UndoContract};
+use crate::probe::Probe;
 use crate::value::stored;
 
 type DoFn<C, O> =
     Box<dyn Fn(ActionContext<C>) -> BoxFuture<'static, Result<O, AttemptError>> + Send + Sync>;
+type ProbeFn<C, O> = Box<
+    dyn Fn(ActionContext<C>) -> BoxFuture<'static, Result<Probe<O>, ActionError>> + Send + Sync,
+>;
 type UndoFn<C, O> = Box<
     dyn Fn(ActionContext<C>, Option<Arc<O>>) -> BoxFuture<'static, Result<(), UndoError>>
         + Send
@@ -49,6 +53,7 @@ pub struct ActionFunc<C, O> {
     timeouts: Timeouts,
     do_it: DoFn<C, O>,
     undo_it: UndoFn<C, O>,
+    probe: Option<ProbeFn<C, O>>,
     place: &'static Location<'static>,
     output: PhantomData<fn() -> O>,
 }
@@ -89,6 +94,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
             timeouts: Timeouts::default(),
             do_it: boxed(do_it),
             undo_it: Box::new(undo),
+            probe: None,
             place: Location::caller(),
             output: PhantomData,
         })
@@ -111,6 +117,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
             timeouts: Timeouts::default(),
             do_it: boxed(do_it),
             undo_it: Box::new(|_, _| Box::pin(async { Ok(()) })),
+            probe: None,
             place: Location::caller(),
             output: PhantomData,
         })
@@ -145,6 +152,7 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
             timeouts: Timeouts::default(),
             do_it: boxed(do_it),
             undo_it: Box::new(undo),
+            probe: None,
             place: Location::caller(),
             output: PhantomData,
         })
@@ -211,6 +219,47 @@ impl<C: Send + Sync + 'static, O: ActionData> ActionFunc<C, O> {
     /// ```
     pub fn transaction(mut self, database: DatabaseKind) -> Self {
         self.policy.transaction = Some(database);
+        self
+    }
+
+    /// Says how to ask whether the action took effect, as `#[saga_action(probe = ..)]` does. See
+    /// [asking instead of repeating](macro@crate::saga_action#asking-instead-of-repeating).
+    ///
+    /// For an action that is a [transaction](Self::transaction), which is never in doubt, the DAG is rejected with
+    /// [`DagError::Misplaced`](crate::dag::DagError::Misplaced).
+    ///
+    /// ```
+    /// use saga_core::action::ActionFunc;
+    /// use saga_core::{ActionContext, BoxError, Probe};
+    /// # struct Bank;
+    /// # impl Bank {
+    /// #     async fn charge(&self, key: uuid::Uuid) -> Result<u64, BoxError> { Ok(7) }
+    /// #     async fn refund(&self, payment: u64) -> Result<(), BoxError> { Ok(()) }
+    /// #     async fn payment_or_close(&self, key: uuid::Uuid) -> Result<Option<u64>, BoxError> { Ok(None) }
+    /// # }
+    /// let charge = ActionFunc::new(
+    ///     "charge",
+    ///     |cx: ActionContext<Bank>| async move { cx.charge(cx.idempotency_key()).await },
+    ///     |cx: ActionContext<Bank>, payment: std::sync::Arc<u64>| async move { cx.refund(*payment).await },
+    /// )?;
+    /// let charge = charge.probe(|cx: ActionContext<Bank>| async move {
+    ///     // finds the payment under this key, or refuses the key from now on
+    ///     let found = cx.payment_or_close(cx.idempotency_key()).await?;
+    ///     Ok::<_, BoxError>(found.map_or(Probe::NotDone, Probe::Done))
+    /// });
+    /// # Ok::<(), saga_core::dag::InvalidName>(())
+    /// ```
+    pub fn probe<P, F, E>(mut self, probe: P) -> Self
+    where
+        P: Fn(ActionContext<C>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Probe<O>, E>> + Send + 'static,
+        E: Into<crate::error::BoxError>,
+    {
+        self.policy.probe = true;
+        self.probe = Some(Box::new(move |cx| {
+            let asked = probe(cx);
+            Box::pin(async move { asked.await.map_err(ActionError::from_error) })
+        }));
         self
     }
 
@@ -285,6 +334,24 @@ impl<C: Send + Sync + 'static, O: ActionData> Action<C> for ActionFunc<C, O> {
     ) -> BoxFuture<'_, Result<(), UndoError>> {
         let output = output.and_then(|value| value.downcast::<O>().ok());
         (self.undo_it)(cx, output)
+    }
+
+    fn probe(
+        &self,
+        cx: ActionContext<C>,
+    ) -> BoxFuture<'_, Result<Probe<ActionOutput>, ActionError>> {
+        let Some(probe) = &self.probe else { return Box::pin(async { Ok(Probe::Unknown) }) };
+        let asked = probe(cx);
+        Box::pin(async move {
+            Ok(match asked.await? {
+                Probe::Done(output) => {
+                    let output = stored(output).map_err(|failed| failed.error)?;
+                    Probe::Done(ActionOutput { is_read_back: false, ..output })
+                }
+                Probe::NotDone => Probe::NotDone,
+                Probe::Unknown => Probe::Unknown,
+            })
+        })
     }
 
     fn decode(&self, payload: &Payload) -> Result<ActionOutput, ActionError> {

@@ -16,6 +16,7 @@ use crate::error::{ActionError, UndoError};
 use crate::log::Payload;
 use crate::names::ActionName;
 use crate::panics;
+use crate::probe::Probe;
 
 use crate::value::{OutputType, unreadable};
 
@@ -102,6 +103,20 @@ pub trait Action<C>: Send + Sync + 'static {
         cx: ActionContext<C>,
         output: Option<Value>,
     ) -> BoxFuture<'_, Result<(), UndoError>>;
+
+    /// Asks whether the action took effect under its [idempotency key](ActionContext::idempotency_key), which nobody knows.
+    /// It is called only if the [policy](Self::policy) says so ([`Policy::probe`]). See
+    /// [asking instead of repeating](macro@crate::saga_action#asking-instead-of-repeating).
+    ///
+    /// # Errors
+    /// Any: it is as if the answer were [`Probe::Unknown`].
+    fn probe(
+        &self,
+        cx: ActionContext<C>,
+    ) -> BoxFuture<'_, Result<Probe<ActionOutput>, ActionError>> {
+        drop(cx);
+        Box::pin(async { Ok(Probe::Unknown) })
+    }
 
     /// Decodes a stored output.
     ///

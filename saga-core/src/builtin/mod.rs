@@ -15,6 +15,7 @@ use crate::ambient::system_time;
 use crate::context::ActionContext;
 use crate::error::ActionError;
 use crate::policy::{Policy, Retry, UndoContract};
+use crate::probe::Probe;
 use crate::typed::{
     ActionSpec, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed, produced,
 };
@@ -109,6 +110,7 @@ macro_rules! provided {
                 let attempt = || -> Result<$output, String> { $run };
                 match op {
                     StepCall::Undo(_) => StepResult::Undone(Ok(())),
+                    StepCall::Probe => StepResult::Probed(Ok(Probe::Unknown)),
                     StepCall::Do => match attempt() {
                         Ok(output) => produced::<Self>(output),
                         Err(error) => {

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{ActionContext, Frame};
-use crate::error::UndoError;
+use crate::error::{ActionError, UndoError};
 use crate::names::Source;
+use crate::probe::Probe;
 use crate::value::{ActionOutput, AttemptError, Evaluated, Value};
 
 /// The purpose of a call of a node's closure.
@@ -14,6 +15,8 @@ pub enum StepCall {
     Do,
     /// Runs the undo; with the output, if the action is known to have succeeded.
     Undo(Option<Value>),
+    /// Asks whether the action took effect.
+    Probe,
 }
 
 /// The result of a call of a node's closure.
@@ -24,6 +27,8 @@ pub enum StepResult {
     Failed(Box<AttemptError>),
     /// The undo ended.
     Undone(Result<(), UndoError>),
+    /// The probe ended.
+    Probed(Result<Probe<ActionOutput>, ActionError>),
     /// No action runs here. This is what its undo reads of its inputs.
     #[doc(hidden)]
     UndoInputs(Vec<Evaluated>),

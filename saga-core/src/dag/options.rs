@@ -56,6 +56,8 @@ enum BelongsTo {
     ForEach,
     /// Actions whose undo does not need the output.
     UndoWithoutOutput,
+    /// Actions that can be in doubt.
+    Doubtful,
 }
 
 /// An option that has no meaning for its node.
@@ -75,8 +77,13 @@ impl BelongsTo {
             (Self::UndoWithoutOutput, NodeBody::Action(action)) => {
                 action.policy().undoes_failures()
             }
+            (Self::Doubtful, NodeBody::Action(action)) => action.policy().transaction.is_none(),
             (
-                Self::Actions | Self::ActionsWithUndo | Self::ForEach | Self::UndoWithoutOutput,
+                Self::Actions
+                | Self::ActionsWithUndo
+                | Self::ForEach
+                | Self::UndoWithoutOutput
+                | Self::Doubtful,
                 NodeBody::Action(_)
                 | NodeBody::Constant { .. }
                 | NodeBody::Computed(_)
@@ -95,6 +102,7 @@ impl BelongsTo {
             Self::ActionsWithUndo => "it runs no action with an undo",
             Self::ForEach => "it is not a `for`",
             Self::UndoWithoutOutput => "it has no undo that does without the output of the action",
+            Self::Doubtful => "its action is a transaction, which is never in doubt",
         };
         Misplaced { what, why }
     }
@@ -176,19 +184,27 @@ impl<C: Send + Sync + 'static> Node<C> {
 impl AnyNode {
     /// An option of the node, or of its action, that has no meaning there.
     pub(super) fn misplaced(&self) -> Option<Misplaced> {
-        let cleans_up = match &self.body {
-            NodeBody::Action(action) => action.policy().undo_on_failure,
+        let (cleans_up, probe) = match &self.body {
+            NodeBody::Action(action) => {
+                let policy = action.policy();
+                (policy.undo_on_failure, policy.probe)
+            }
             NodeBody::Constant { .. }
             | NodeBody::Computed(_)
             | NodeBody::Subsaga { .. }
             | NodeBody::ForEach(_)
             | NodeBody::Choose(_)
             | NodeBody::Wait(_)
-            | NodeBody::Try(_) => false,
+            | NodeBody::Try(_) => (false, false),
         };
-        let needs = BelongsTo::UndoWithoutOutput;
-        let unused = cleans_up && !needs.includes(&self.body);
-        self.misplaced.or(unused.then(|| needs.misplaced("undo_on_failure")))
+        let declared = [
+            (cleans_up, BelongsTo::UndoWithoutOutput, "undo_on_failure"),
+            (probe, BelongsTo::Doubtful, "probe"),
+        ];
+        let unused = declared.into_iter().find_map(|(said, needs, what)| {
+            (said && !needs.includes(&self.body)).then(|| needs.misplaced(what))
+        });
+        self.misplaced.or(unused)
     }
 
     /// Takes the options of the other node, and keeps what this one runs.

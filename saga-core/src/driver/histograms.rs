@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::call::CallEnd;
 use crate::context::ContextInner;
 use crate::log::{NodePath, SagaStatus, Timestamp};
+use crate::probe::Probe;
 
 /// When the call or the append in flight began.
 #[derive(Default)]
@@ -31,6 +32,10 @@ impl Stopwatch {
             CallEnd::Action(Err(_)) => ("action", "failed"),
             CallEnd::Undo(Ok(())) => ("undo", "ok"),
             CallEnd::Undo(Err(_)) => ("undo", "failed"),
+            CallEnd::Probe(Ok(Probe::Done(_))) => ("probe", "done"),
+            CallEnd::Probe(Ok(Probe::NotDone)) => ("probe", "not_done"),
+            CallEnd::Probe(Ok(Probe::Unknown)) => ("probe", "unknown"),
+            CallEnd::Probe(Err(_)) => ("probe", "failed"),
         };
         let labels = [
             ("saga", call.run.saga.to_string()),

@@ -53,6 +53,7 @@ use crate::machine::{Effect, Event, Finish, Machine, VertexId};
 use crate::planted::{Mistake, planted};
 use crate::store::{SagaRecord, StoreError};
 use crate::value::ActionOutput;
+pub(crate) use call::CallKind;
 #[cfg(feature = "testing")]
 pub(crate) use call::{
     CallFaults, CallPlan, FaultEffect, FaultyCall, InjectedFailure, MockedAction,
@@ -149,7 +150,8 @@ impl Driver {
                     if let Effect::Finish(finish) = effect {
                         return self.finish(finish, task, link);
                     }
-                    if let Effect::RunAction(call) | Effect::RunUndo(call) = &effect
+                    if let Effect::RunAction(call) | Effect::RunUndo(call) | Effect::Probe(call) =
+                        &effect
                         && let Some(error) = self.lease_error(call.vertex, &task)
                     {
                         return self.lease_ended(error, task);
@@ -279,8 +281,9 @@ impl Driver {
                 task.permits.request(&self.run.id, vertex, name, &self.env.call_limits);
             }
             Effect::ReleasePermit(vertex) => task.permits.release(vertex),
-            Effect::RunAction(call) => self.start_call(call, false, task),
-            Effect::RunUndo(call) => self.start_call(call, true, task),
+            Effect::RunAction(call) => self.start_call(call, CallKind::Action, task),
+            Effect::RunUndo(call) => self.start_call(call, CallKind::Undo, task),
+            Effect::Probe(call) => self.start_call(call, CallKind::Probe, task),
             Effect::Compute(vertex) => {
                 let context = |call| self.context(call);
                 let value = self.values.compute(&self.machine, vertex, context);

@@ -2,6 +2,7 @@
 
 use tracing::Span;
 
+use super::CallKind;
 use crate::log::{Entry, NodePath, SagaId};
 
 pub(crate) struct Origin();
@@ -26,8 +27,14 @@ pub(crate) fn saga_span(id: &SagaId, name: &str) -> Span {
 }
 
 /// The span of a call.
-pub(crate) fn call_span(node: &NodePath, attempt: u32, undo: bool) -> Span {
-    tracing::info_span!(target: "saga_core", "node", %node, attempt, undo)
+pub(super) fn call_span(node: &NodePath, attempt: u32, kind: CallKind) -> Span {
+    let undo = kind == CallKind::Undo;
+    match kind {
+        CallKind::Action | CallKind::Undo => {
+            tracing::info_span!(target: "saga_core", "node", %node, attempt, undo)
+        }
+        CallKind::Probe => tracing::info_span!(target: "saga_core", "probe", %node, attempt),
+    }
 }
 
 pub(crate) fn call_failed(_span: &Span, _why: &str) {}

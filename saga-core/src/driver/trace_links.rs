@@ -11,6 +11,7 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::CallKind;
 use crate::log::{Entry, EntryKind, NodePath, SagaEntry, SagaId};
 
 /// The span that started a saga, if there was one.
@@ -61,15 +62,21 @@ pub(crate) fn saga_span(id: &SagaId, name: &str) -> Span {
 }
 
 /// The span of a call. In traces it is called what its node is called.
-pub(crate) fn call_span(node: &NodePath, attempt: u32, undo: bool) -> Span {
+pub(super) fn call_span(node: &NodePath, attempt: u32, kind: CallKind) -> Span {
+    let undo = kind == CallKind::Undo;
     let span = tracing::info_span!(
         target: "saga_core", "node",
         // a number: the layer writes only signed ones as such
         %node, attempt = i64::from(attempt), undo,
         otel.name = node.as_str(), otel.status_code = Empty, otel.status_description = Empty
     );
-    if undo && !span.is_disabled() {
-        span.record("otel.name", format!("undo {node}").as_str());
+    let name = match kind {
+        CallKind::Action => None,
+        CallKind::Undo => Some("undo"),
+        CallKind::Probe => Some("probe"),
+    };
+    if let Some(name) = name.filter(|_| !span.is_disabled()) {
+        span.record("otel.name", format!("{name} {node}").as_str());
     }
     span
 }

@@ -190,10 +190,16 @@ impl SagaNodeLoadStatus {
             // after a crash, a failure with tries left, or when an operator says so; and after an undo whose
             // output was in memory only and is lost
             Event::Started => !matches!(self, Self::Succeeded | Self::UndoFinished),
-            // a constant has its value without a start; one that cannot be read, an operator replaces
-            Event::Succeeded(_) => {
-                matches!(self, Self::NeverStarted | Self::Started | Self::Failed | Self::Succeeded)
-            }
+            // a constant has its value without a start; one that cannot be read, an operator replaces; and an action may be
+            // asked whether it took effect, also after an operator's retry of an undo that did not know
+            Event::Succeeded(_) => matches!(
+                self,
+                Self::NeverStarted
+                    | Self::Started
+                    | Self::Failed
+                    | Self::Succeeded
+                    | Self::UndoFailed
+            ),
             // a value that cannot be computed fails without a start
             Event::Failed(_) => matches!(self, Self::NeverStarted | Self::Started | Self::Failed),
             Event::UndoStarted => !matches!(self, Self::NeverStarted | Self::UndoFinished),

@@ -17,6 +17,7 @@ impl Machine {
             self.rare_mut().broken = Some(illegal.to_string());
             return;
         }
+        self.ask_anew();
         if let SagaEntry::Unwinding(_) = entry {
             self.candidates.clear();
             self.under_way.end_all(Work::Candidate);
@@ -49,10 +50,23 @@ impl Machine {
             return;
         }
         if let NodeEntry::ScopeUnwinding(_) = entry {
+            self.ask_anew();
             self.stop_scope(v);
+        }
+        if entry.is_start()
+            && let Some(rare) = &mut self.rare
+        {
+            rare.asked_in_vain.remove(&v);
         }
         let attempt = self.state.attempt(v, &entry);
         self.push(seq, entry.about(self.state.path(v), attempt));
+    }
+
+    /// The saga has changed its course, which may be long after an action in doubt was asked in vain: it is asked again.
+    fn ask_anew(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.asked_in_vain.clear();
+        }
     }
 
     /// Keeps an effect until the append is durable.

@@ -20,10 +20,17 @@ impl SagaState {
         is_first.then(|| earlier.get(&self.path(v)).copied())?
     }
 
-    /// True if this entry starts an attempt under a key of the next generation: the receiver may have kept its refusal under
-    /// the one before it, and no call under that one can have an effect any more.
+    /// True if this entry starts an attempt under a key of the next generation: the receiver refuses the one before it, or may
+    /// have kept its refusal under it, and no call under that one can have an effect any more.
     pub(super) fn has_fresh_key(&self, v: VertexId, entry: &NodeEntry) -> bool {
-        if *entry != NodeEntry::Started || !self.policy(v).is_some_and(|policy| policy.fresh_key) {
+        if *entry != NodeEntry::Started {
+            return false;
+        }
+        let closed = self.vertex(v).is_some_and(|x| x.details().closed.is_some());
+        if closed && !planted(Mistake::ClosedKeyUsedAgain) {
+            return true;
+        }
+        if !self.policy(v).is_some_and(|policy| policy.fresh_key) {
             return false;
         }
         let in_doubt = self.is_in_doubt(v) && !planted(Mistake::FreshKeyInDoubt);

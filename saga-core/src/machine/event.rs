@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::crash_suspicion::Watch;
 use super::state::VertexId;
 use crate::log::{Answer, Command, Entry, Failure, Payload, SagaStatus, Timestamp, Uuid};
+use crate::probe::Probe;
 
 /// Settings of a machine, which stay the same for as long as it exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +79,13 @@ pub enum Event {
         vertex: VertexId,
         /// How it ended.
         result: Result<(), Failure>,
+    },
+    /// The answer to [`Effect::Probe`].
+    Probed {
+        /// The action's node.
+        vertex: VertexId,
+        /// Whether it took effect, with its output.
+        answer: Probe<Payload>,
     },
     /// The answer to [`Effect::Choose`].
     Chosen {
@@ -182,6 +190,9 @@ pub enum Effect {
     RunAction(AuthorizedCall),
     /// Run an undo, then report [`Event::UndoDone`].
     RunUndo(AuthorizedCall),
+    /// Ask an action in doubt whether it took effect, then report [`Event::Probed`]. Nothing is written about it before there is
+    /// an answer, so no entry authorizes it; it waits for the append of its turn, if there is one.
+    Probe(AuthorizedCall),
     /// Evaluate how many instances a `for` has, or which arm is chosen, and report [`Event::Chosen`] before any
     /// other event.
     Choose(VertexId),
@@ -203,7 +214,7 @@ pub enum Effect {
     Finish(Finish),
 }
 
-/// A call of an action or an undo, authorized by an entry that is durable.
+/// A call of an action or an undo, authorized by an entry that is durable; or the question whether an action took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuthorizedCall {
     /// The node.
@@ -213,9 +224,10 @@ pub struct AuthorizedCall {
     /// The generation of the action's key: how many keys it had before this one. Of an undo, that of the last attempt of its
     /// action.
     pub generation: u32,
-    /// The sequence number of the entry that authorizes it.
+    /// The sequence number of the entry that authorizes it. Of a question, that of the last entry: later than the last attempt's
+    /// unless the process died during that, and earlier than the next one's.
     pub seq: u64,
-    /// True for an undo, and for an action that is run again while unwinding. The saga's cancellation signal
+    /// True for an undo, for a question, and for an action that is run again while unwinding. The saga's cancellation signal
     /// does not reach such a call.
     pub unwinding: bool,
     /// How often it is called in a row: once, unless a test has asked for more.

@@ -80,6 +80,8 @@ impl Machine {
                 let delay = retry.delay_after(tries, self.jitter(v, 0, attempts));
                 self.write_about(v, NodeEntry::RetryScheduled { at: self.waited().after(delay) });
             }
+            // it is asked first
+            _ if self.can_be_asked(v) && !planted(Mistake::GivenUpUnasked) => self.line_up(v),
             _ if pivot_in_doubt && !planted(Mistake::PivotInDoubtGivenUp) => {
                 let node = self.state.path(v);
                 let last = match self.state.failure(v) {

@@ -94,7 +94,8 @@ impl SagaState {
             NodeEntry::Started => action && fresh,
             NodeEntry::Succeeded(_) if x.progress == Progress::Completed => self.is_replacing(v),
             NodeEntry::Succeeded(_) if action => {
-                fresh && (x.progress.is_running() || self.is_deciding(v))
+                let told = x.progress.is_running() || self.is_deciding(v);
+                fresh && (told || self.is_in_doubt(v) && x.undo == UndoProgress::NotStarted)
             }
             NodeEntry::Succeeded(_) => fresh && matches!(kind, Some(PlanKind::Value)) && !unwinding,
             NodeEntry::Failed(_) if action => {
@@ -103,6 +104,12 @@ impl SagaState {
             NodeEntry::Failed(_) => fresh && !unwinding && !x.progress.is_waiting(),
             NodeEntry::InDoubt(_) => {
                 action && fresh && x.progress.is_running() && self.leaves_doubt(v)
+            }
+            // a migration tells the last attempt only, and it may be an earlier one that was in doubt
+            NodeEntry::NotDone => {
+                let in_doubt = self.is_in_doubt(v) || self.migrated.is_some();
+                let asked = x.attempts > 0 && in_doubt && x.undo == UndoProgress::NotStarted;
+                action && fresh && asked
             }
             NodeEntry::RetryScheduled { .. } => {
                 let failed = matches!(x.progress, Progress::Open(Activity::Failed { .. }));
@@ -190,6 +197,7 @@ impl SagaState {
                 Activity::Failed { doubt: true } => "in_doubt",
                 Activity::Failed { doubt: false } => "failed",
                 Activity::RetryScheduled { .. } => "retry_scheduled",
+                Activity::NotDone => "not_done",
                 Activity::Waiting => "waiting",
             },
         };

@@ -75,7 +75,7 @@
 //! # Where to look
 //!
 //! - A step of the machine: this file, and `turn`. Whether something is to be done about a vertex: `forward`,
-//!   `unwind` and, for the bodies of `try`, `scopes`. When a call starts: `scheduling`, `start_order`. What ends a wait: `timers`.
+//!   `unwind`, for the bodies of `try` `scopes`, and for actions that can be asked whether they took effect `probing`. When a call starts: `scheduling`, `start_order`. What ends a wait: `timers`.
 //! - Waits: `waits`. The events that they wait for: `mailbox`.
 //! - An entry: whether it may follow (`legality`), what it changes (`transitions`, `graph`), and how it gets
 //!   into the append (`batch`).
@@ -95,6 +95,7 @@ mod legality;
 mod mailbox;
 mod migrate;
 mod node_paths;
+mod probing;
 mod progress;
 mod rare;
 mod recover;
@@ -269,6 +270,7 @@ impl Machine {
                 | Event::Appended
                 | Event::ActionDone { .. }
                 | Event::UndoDone { .. }
+                | Event::Probed { .. }
                 | Event::PermitGranted { .. }
                 | Event::Operator { .. }
                 | Event::Park { .. }
@@ -318,6 +320,7 @@ impl Machine {
             Event::Watch(watch) => self.begin_watch(watch),
             Event::ActionDone { vertex, result } => self.action_done(vertex, result),
             Event::UndoDone { vertex, result } => self.undo_done(vertex, result),
+            Event::Probed { vertex, answer } => self.probed(vertex, answer),
             Event::Tick => self.forget_wake_up(),
             Event::Drain => self.draining = !planted(Mistake::DrainStartsCalls),
             Event::PermitGranted { vertex } => {

@@ -23,6 +23,8 @@ pub(super) enum Activity {
     Failed { doubt: bool },
     /// The same, and it is known when the next attempt is due.
     RetryScheduled { doubt: bool },
+    /// It was asked, and did not take effect. It is to be run again, which it was to be anyway.
+    NotDone,
     /// It is a wait that has begun. There is no call, and nothing that could be in doubt.
     Waiting,
 }
@@ -41,6 +43,11 @@ impl Progress {
     /// True if the last attempt failed or is in doubt, whether or not it is to be tried again.
     pub(super) fn has_failed(self) -> bool {
         matches!(self, Self::Open(Activity::Failed { .. } | Activity::RetryScheduled { .. }))
+    }
+
+    /// True if the last attempt failed or is in doubt, and no other one is scheduled.
+    pub(super) fn is_given_up(self) -> bool {
+        matches!(self, Self::Open(Activity::Failed { .. }))
     }
 
     /// True if the next attempt is scheduled.
@@ -62,7 +69,7 @@ impl Progress {
                 | Activity::Failed { doubt }
                 | Activity::RetryScheduled { doubt },
             ) => doubt,
-            Self::Open(Activity::Waiting) => false,
+            Self::Open(Activity::NotDone | Activity::Waiting) => false,
             Self::Completed | Self::Skipped => false,
         }
     }
@@ -84,6 +91,27 @@ impl Progress {
     /// come while one is.
     pub(super) fn fail(&mut self, doubt: bool) {
         *self = Self::Open(Activity::Failed { doubt });
+    }
+
+    /// It was asked, and no attempt took effect. One that had failed for the last time stays failed.
+    pub(super) fn not_done(&mut self) {
+        let keeps = planted(Mistake::NotDoneKeepsDoubt);
+        *self = Self::Open(match *self {
+            Self::Open(Activity::Failed { .. }) => Activity::Failed { doubt: keeps },
+            // an operator has said to try it again, or its undo has begun
+            Self::Open(Activity::Idle { .. }) => Activity::Idle { doubt: keeps },
+            Self::Open(Activity::Running { .. } | Activity::RetryScheduled { .. }) if keeps => {
+                Activity::Idle { doubt: true }
+            }
+            Self::Open(
+                Activity::Running { .. }
+                | Activity::RetryScheduled { .. }
+                | Activity::NotDone
+                | Activity::Waiting,
+            )
+            | Self::Completed
+            | Self::Skipped => Activity::NotDone,
+        });
     }
 
     /// An attempt that runs is given up without an outcome. It is in doubt if attempts of this vertex can be.

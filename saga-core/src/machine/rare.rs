@@ -7,7 +7,7 @@ use super::crash_suspicion::Watched;
 use super::settle::Settles;
 use super::start_order::Candidates;
 use super::state::VertexId;
-use super::{Event, Machine};
+use super::{Effect, Event, Machine};
 use crate::log::Timestamp;
 
 /// What few sagas have, as far as this process knows it.
@@ -34,6 +34,10 @@ pub(super) struct Rare {
     pub(super) overdue: bool,
     /// Vertices whose output exists in the memory of this process only.
     pub(super) kept_outputs: BTreeSet<VertexId>,
+    /// Vertices in doubt that were asked whether they took effect, and nobody knew.
+    pub(super) asked_in_vain: BTreeSet<VertexId>,
+    /// What is asked in this turn.
+    pub(super) questions: Vec<Effect>,
     /// The time of the last [`Effect::WakeAt`](super::Effect::WakeAt).
     pub(super) woken: Option<Timestamp>,
     /// Why this machine cannot go on: an entry of its own was illegal.
@@ -57,6 +61,8 @@ impl Rare {
             undos: Candidates::none(),
             overdue: false,
             kept_outputs: BTreeSet::new(),
+            asked_in_vain: BTreeSet::new(),
+            questions: Vec::new(),
             woken: None,
             broken: None,
             settles: Settles::Never,

@@ -75,7 +75,10 @@ impl Machine {
         let stands = self.draining || parked || state.ended.is_some();
         match state.steps {
             _ if stands || self.is_broken() => 0,
-            steps if state.paused && !planted(Mistake::StartsWhilePaused) => steps as usize,
+            // what is asked may be what the step was for
+            steps if state.paused && !planted(Mistake::StartsWhilePaused) => {
+                (steps as usize).saturating_sub(self.under_way.count(Work::Probe))
+            }
             _ => usize::MAX,
         }
     }
@@ -151,22 +154,35 @@ impl Machine {
                 }
             }
             Work::AwaitsPermit => self.change_permits([Effect::ReleasePermit(v)]),
-            Work::Nothing | Work::Evaluation | Work::Action | Work::Rerun | Work::Undo => return,
+            Work::Nothing
+            | Work::Evaluation
+            | Work::Action
+            | Work::Rerun
+            | Work::Undo
+            | Work::Probe => return,
         }
         self.under_way.end(v);
     }
 
     fn start(&mut self, v: VertexId) {
+        let asks = self.can_be_asked(v) && !planted(Mistake::ProbeLeftOut);
         if !self.state.goes_back(v) {
-            self.start_action(v, Work::Action);
+            match self.state.vertex(v).is_some_and(|x| x.progress.is_given_up()) {
+                _ if asks => self.ask(v),
+                // it was only to be asked, which is not possible any more
+                true => self.touched.push(v),
+                false => self.start_action(v, Work::Action),
+            }
             return;
         }
         match self.need_now(v) {
             Need::Nothing => {}
+            Need::Rerun | Need::Undo if asks => self.ask(v),
             // without the rerun nobody can tell whether there is something to undo
             Need::Rerun if self.state.faults(v).undo_error => {
                 self.write_about(v, NodeEntry::UndoFailed(injected()));
             }
+            Need::Rerun if !self.reruns_now(v) => self.touched.push(v),
             Need::Rerun => self.start_action(v, Work::Rerun),
             Need::Undo => self.start_undo(v),
         }

@@ -291,7 +291,7 @@ impl Machine {
                 Work::AwaitsPermit => self.forget(v),
                 Work::Action if planted(Mistake::ScopeNotTold) => {}
                 Work::Action => self.hold(Effect::SignalCancelOf(v)),
-                Work::Nothing | Work::Rerun | Work::Undo => {}
+                Work::Nothing | Work::Rerun | Work::Undo | Work::Probe => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::commands::Written;
 use super::progress::{Activity, Progress};
 use super::state::{Illegal, Part, SagaState, VertexId};
-use super::vertex::{UndoProgress, Vertex};
+use super::vertex::{ClosedKey, UndoProgress, Vertex};
 use crate::log::{EarlierAttempts, Entry, EntryKind, NodeEntry, SagaEntry};
 use crate::plan::PlanKind;
 use crate::planted::{Mistake, planted};
@@ -94,6 +94,7 @@ impl SagaState {
             NodeEntry::Started
             | NodeEntry::Succeeded(_)
             | NodeEntry::InDoubt(_)
+            | NodeEntry::NotDone
             | NodeEntry::RetryScheduled { .. }
             | NodeEntry::Skipped
             | NodeEntry::UndoStarted
@@ -262,7 +263,8 @@ impl SagaState {
             NodeEntry::Started => {
                 x.attempts = x.attempts.saturating_add(1);
                 // one that was cut off by the end of its process does not use up a try
-                let cut_off = x.progress.is_running();
+                let closed = x.details.as_mut().and_then(|details| details.closed.take());
+                let cut_off = x.progress.is_running() || closed.is_some_and(|key| key.cut_off);
                 x.progress.start(leaves_doubt);
                 if x.first_start == 0 {
                     x.first_start = seq;
@@ -298,6 +300,12 @@ impl SagaState {
                 // not if somebody found out that its effect is not there
                 x.progress.fail(doubt && !decided);
                 x.details_mut().failure = Some(failure.clone());
+                self.opened(-i32::from(forward_ends));
+            }
+            NodeEntry::NotDone => {
+                let cut_off = x.progress.is_running();
+                x.progress.not_done();
+                x.details_mut().closed = Some(ClosedKey { cut_off });
                 self.opened(-i32::from(forward_ends));
             }
             NodeEntry::RetryScheduled { at } => {

@@ -34,6 +34,7 @@ impl Machine {
             self.end_if_done();
         }
         self.changed_permits(effects);
+        self.take_questions(effects);
         if let Some(why) = self.rare.as_mut().and_then(|rare| rare.broken.take()) {
             self.abort(effects, Finish::Broken(why));
             return;
@@ -148,7 +149,7 @@ impl Machine {
     /// Finishes at once: nothing more may be done on this state. Calls that wait for the append are not made.
     pub(super) fn abort(&mut self, effects: &mut Vec<Effect>, finish: Finish) {
         for held in std::mem::take(&mut self.held) {
-            if let Effect::RunAction(call) | Effect::RunUndo(call) = held {
+            if let Effect::RunAction(call) | Effect::RunUndo(call) | Effect::Probe(call) = held {
                 self.under_way.end(call.vertex);
                 if self.config.permits {
                     effects.push(Effect::ReleasePermit(call.vertex));

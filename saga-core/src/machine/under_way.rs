@@ -19,13 +19,15 @@ pub(super) enum Work {
     Rerun,
     /// An undo is in flight.
     Undo,
+    /// An action in doubt has been asked whether it took effect.
+    Probe,
 }
 
 impl Work {
     /// True for a call in flight.
     pub(super) fn is_call(self) -> bool {
         match self {
-            Self::Action | Self::Rerun | Self::Undo => true,
+            Self::Action | Self::Rerun | Self::Undo | Self::Probe => true,
             Self::Nothing | Self::Candidate | Self::AwaitsPermit | Self::Evaluation => false,
         }
     }
@@ -36,7 +38,7 @@ impl Work {
 pub(super) struct UnderWay {
     /// Vertices past the end have nothing under way.
     work: Vec<Work>,
-    counts: [u32; 7],
+    counts: [u32; 8],
 }
 
 impl UnderWay {
@@ -68,7 +70,8 @@ impl UnderWay {
 
     /// How many calls are in flight.
     pub(super) fn calls(&self) -> usize {
-        self.count(Work::Action) + self.count(Work::Rerun) + self.count(Work::Undo)
+        let calls = [Work::Action, Work::Rerun, Work::Undo, Work::Probe];
+        calls.into_iter().map(|call| self.count(call)).sum()
     }
 
     /// The vertices whose work is of such a kind, in their order. Looks at all vertices, so it is not for what

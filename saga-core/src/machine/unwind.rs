@@ -58,20 +58,17 @@ impl Machine {
         let (Some(x), Some(policy)) = (self.state.vertex(v), self.state.policy(v)) else { return };
         let retry = policy.undo_retry;
         let (reruns, retry_at) = (x.details().reruns, x.retry_at());
-        // either the action was cut off, or its undo, which had the output in memory
-        let cut_off = x.progress.is_running() || x.undo != UndoProgress::NotStarted;
         match retry_at {
             Some(at) if reruns > 0 && !self.is_due(at) => {
                 self.rare_mut().timers.insert((at, v));
             }
-            // it was cut off, or this is the first rerun, or the wait is over
-            _ if cut_off || reruns == 0 || retry_at.is_some() => {
-                self.line_up(v);
-            }
+            _ if self.reruns_now(v) => self.line_up(v),
             _ if retry.allows_after(reruns) => {
                 let delay = retry.delay_after(reruns, self.jitter(v, 1, reruns));
                 self.write_about(v, NodeEntry::RetryScheduled { at: self.waited().after(delay) });
             }
+            // it is asked once more
+            _ if self.can_be_asked(v) && !planted(Mistake::GivenUpUnasked) => self.line_up(v),
             _ => {
                 let last = self.state.failure(v).map(|f| f.message.as_str()).unwrap_or_default();
                 let why = format!(
@@ -85,6 +82,14 @@ impl Machine {
                 );
             }
         }
+    }
+
+    /// True if an action in doubt is to be run again without another wait: it was cut off, or its undo was, which had the output
+    /// in memory; or this is the first time while unwinding; or the wait is over.
+    pub(super) fn reruns_now(&self, v: VertexId) -> bool {
+        let Some(x) = self.state.vertex(v) else { return false };
+        let cut_off = x.progress.is_running() || x.undo != UndoProgress::NotStarted;
+        cut_off || x.details().reruns == 0 || x.retry_at().is_some()
     }
 
     pub(super) fn undo_done(&mut self, v: VertexId, result: Result<(), Failure>) {

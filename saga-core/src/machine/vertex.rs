@@ -58,6 +58,13 @@ pub struct Vertex {
     pub(super) details: Option<Box<Details>>,
 }
 
+/// A key that its receiver refuses from now on, because it was asked and nothing was done under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ClosedKey {
+    /// True if the last attempt was cut off by the end of its process, which does not use up a try.
+    pub(super) cut_off: bool,
+}
+
 /// What the log says about few vertices: those at which something went wrong, and gates.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Details {
@@ -81,6 +88,8 @@ pub(super) struct Details {
     pub(super) wait: Option<Box<WaitDetails>>,
     /// The generation of the key of the last attempt of the action.
     pub(super) generation: u32,
+    /// What the receiver was told since the last attempt, if it was told to refuse its key.
+    pub(super) closed: Option<ClosedKey>,
     /// For the gate before a scope: why the scope unwinds.
     pub(super) scope_failure: Option<Arc<TryFailure>>,
 }
@@ -98,6 +107,7 @@ impl Details {
             parts: None,
             wait: None,
             generation: 0,
+            closed: None,
             scope_failure: None,
         }
     }

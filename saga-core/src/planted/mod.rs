@@ -78,6 +78,18 @@ mistakes! {
         /// The undo is told the first key of its action, and not the last one.
         FirstKeyUndone,
 
+        // asking instead of repeating
+        /// An action in doubt is run again although it could be asked.
+        ProbeLeftOut,
+        /// An action in doubt is given up although it could be asked.
+        GivenUpUnasked,
+        /// The answer that nobody knows counts as the answer that it did not take effect.
+        UnknownIsNotDone,
+        /// After the answer that it did not take effect, the action stays in doubt.
+        NotDoneKeepsDoubt,
+        /// The same key is used again that the receiver was told to refuse.
+        ClosedKeyUsedAgain,
+
         // going forward
         /// A node starts although it waits for one more predecessor.
         PredecessorNotAwaited,

@@ -310,6 +310,9 @@ fn goes_on(mut machine: Machine, now: crate::log::Timestamp) -> Vec<String> {
                     let (node, attempt) = (path(call.vertex), call.attempt);
                     next.push(format!("call the undo of `{node}`, attempt {attempt}"));
                 }
+                Effect::Probe(call) => {
+                    next.push(format!("ask whether `{}` took effect", path(call.vertex)));
+                }
                 Effect::Choose(v) => next.push(format!("evaluate what `{}` runs", path(v))),
                 Effect::Compute(v) => next.push(format!("compute `{}`", path(v))),
                 Effect::Times(v) => next.push(format!("evaluate how long `{}` waits", path(v))),

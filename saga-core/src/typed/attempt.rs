@@ -12,6 +12,7 @@ use super::signature::UndoReturn;
 use super::{ActionFailure, StepResult, Typed};
 use crate::error::ActionError;
 use crate::log::Payload;
+use crate::probe::Probe;
 use crate::value::AttemptError;
 
 pin_project! {
@@ -87,6 +88,14 @@ impl<A: Typed, F> Attempt<A, F, ()> {
     #[doc(hidden)]
     pub fn undone() -> Self {
         Self { call: AttemptCall::Nothing { stop: || StepResult::Undone(Ok(())) } }
+    }
+}
+
+impl<A: Typed, F, U> Attempt<A, F, U> {
+    /// The probe of an action that has none.
+    #[doc(hidden)]
+    pub fn unasked() -> Self {
+        Self { call: AttemptCall::Nothing { stop: || StepResult::Probed(Ok(Probe::Unknown)) } }
     }
 }
 

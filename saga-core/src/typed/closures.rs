@@ -23,6 +23,7 @@ use crate::log::Payload;
 use crate::names::{ActionName, InvalidName, NodeName};
 use crate::panics;
 use crate::policy::Policy;
+use crate::probe::Probe;
 use crate::typed::{
     ActionSpec, NodeShape, Scope, Source, StepCall, StepFuture, StepKind, StepResult,
 };
@@ -135,7 +136,7 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
             match self.closure.run(scope).await {
                 Ok(StepResult::Output(output)) => Ok(output),
                 Ok(StepResult::Failed(failed)) => Err(*failed),
-                Ok(StepResult::Undone(_) | StepResult::UndoInputs(_)) => {
+                Ok(StepResult::Undone(_) | StepResult::Probed(_) | StepResult::UndoInputs(_)) => {
                     Err(AttemptError::from(bad_inputs("it undid instead".into())).permanent())
                 }
                 Err(panic) => Err(AttemptError::from(bad_inputs(panic)).permanent()),
@@ -154,10 +155,33 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
             let scope = scope.as_ref().map_err(|error| UndoError::Permanent(error.clone()))?;
             match self.closure.run(scope).await {
                 Ok(StepResult::Undone(result)) => result,
-                Ok(StepResult::Output(_) | StepResult::Failed(_) | StepResult::UndoInputs(_)) => {
-                    Err(UndoError::permanent("the action ran instead of its undo"))
-                }
+                Ok(
+                    StepResult::Output(_)
+                    | StepResult::Failed(_)
+                    | StepResult::Probed(_)
+                    | StepResult::UndoInputs(_),
+                ) => Err(UndoError::permanent("the action ran instead of its undo")),
                 Err(panic) => Err(UndoError::Permanent(bad_inputs(panic))),
+            }
+        })
+    }
+
+    fn probe(
+        &self,
+        cx: ActionContext<AnyContext>,
+    ) -> BoxFuture<'_, Result<Probe<ActionOutput>, ActionError>> {
+        let scope = cx.typed().map(|cx| Scope::new(cx, StepCall::Probe, self.sources.clone()));
+        Box::pin(async move {
+            let scope = scope.as_ref().map_err(ActionError::clone)?;
+            match self.closure.run(scope).await {
+                Ok(StepResult::Probed(answer)) => answer,
+                Ok(
+                    StepResult::Output(_)
+                    | StepResult::Failed(_)
+                    | StepResult::Undone(_)
+                    | StepResult::UndoInputs(_),
+                ) => Ok(Probe::Unknown),
+                Err(panic) => Err(bad_inputs(panic)),
             }
         })
     }
@@ -180,9 +204,8 @@ impl<C: Send + Sync + 'static> Action<AnyContext> for BoundAction<C> {
             Some(Ok(StepResult::UndoInputs(inputs))) => Ok(inputs),
             // its undo reads none of them
             Some(Ok(StepResult::Failed(_))) => Ok(Vec::new()),
-            Some(Ok(StepResult::Output(_) | StepResult::Undone(_))) | None => {
-                Err("they await something".to_string())
-            }
+            Some(Ok(StepResult::Output(_) | StepResult::Undone(_) | StepResult::Probed(_)))
+            | None => Err("they await something".to_string()),
             Some(Err(panic)) => Err(panic),
         })
     }
@@ -226,9 +249,8 @@ impl<C: Send + Sync + 'static> Compute for BoundValue<C> {
         match self.closure.run(&scope).now_or_never() {
             Some(Ok(StepResult::Output(output))) => Ok(output),
             Some(Ok(StepResult::Failed(failed))) => Err(failed.error),
-            Some(Ok(StepResult::Undone(_) | StepResult::UndoInputs(_))) | None => {
-                Err(bad_inputs("a value awaits something".into()))
-            }
+            Some(Ok(StepResult::Undone(_) | StepResult::Probed(_) | StepResult::UndoInputs(_)))
+            | None => Err(bad_inputs("a value awaits something".into())),
             Some(Err(panic)) => Err(bad_inputs(panic)),
         }
     }
@@ -262,9 +284,8 @@ impl<C: Send + Sync + 'static> MakeParams for TypedClosure<C> {
         let message = match self.evaluate(frame, sources).now_or_never() {
             Some(Ok(StepResult::Output(params))) => return Ok(params),
             Some(Ok(StepResult::Failed(failed))) => failed.error.message(),
-            Some(Ok(StepResult::Undone(_) | StepResult::UndoInputs(_))) | None => {
-                "they await something".to_string()
-            }
+            Some(Ok(StepResult::Undone(_) | StepResult::Probed(_) | StepResult::UndoInputs(_)))
+            | None => "they await something".to_string(),
             Some(Err(panic)) => format!("what the node runs cannot be computed: {panic}"),
         };
         Err(ActionError::SubsagaCreateFailed { message })

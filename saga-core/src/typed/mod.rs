@@ -16,6 +16,7 @@ mod constant;
 mod define;
 mod inputs;
 mod items;
+pub(crate) mod probe;
 mod results;
 mod saga;
 mod scope;

@@ -117,9 +117,8 @@ impl<C: Send + Sync + 'static> TimerTime for TypedClosure<C> {
                 output.get::<Due>().copied().ok_or_else(|| failed("it is no time"))
             }
             Some(Ok(StepResult::Failed(why))) => Err(why.error),
-            Some(Ok(StepResult::Undone(_) | StepResult::UndoInputs(_))) | None => {
-                Err(failed("it awaits something"))
-            }
+            Some(Ok(StepResult::Undone(_) | StepResult::Probed(_) | StepResult::UndoInputs(_)))
+            | None => Err(failed("it awaits something")),
             Some(Err(panic)) => Err(failed(&panic)),
         }
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::simulation::explore::explore;
 use crate::simulation::law::Law;
 use crate::simulation::plans::{
-    chain, each, for_event, fresh_key, inline, inline_action, node, plan, policy, transaction,
-    undo_on_failure, wait,
+    chain, each, for_event, fresh_key, inline, inline_action, node, plan, policy, probe,
+    transaction, undo_on_failure, wait,
 };
 use crate::simulation::run::Setup;
 use crate::simulation::world::Obligations;
@@ -337,5 +337,38 @@ fn actions_with_fresh_keys_clean_up_what_their_earlier_attempts_have_left() {
     let untidy = Obligations { cleaning: false, ..Obligations::ALL };
     let plan = chain(vec![undo_on_failure(fresh_key(action("a", InputsOnly, 2, 1)))]);
     let why = broken_by(untidy, plan);
+    assert!(Law::CompletedHasEveryEffect.is_named_by(&why), "{why}");
+}
+
+#[test]
+fn probes() {
+    let nodes = UNDOS.into_iter().flat_map(|a| {
+        let cleans = matches!(a, MaybeOutput | InputsOnly);
+        let node = probe(action("a", a, 2, 2));
+        let fresh = fresh_key(node.clone());
+        let cleans = cleans.then(|| undo_on_failure(node.clone()));
+        [Some(node), Some(fresh), cleans].into_iter().flatten()
+    });
+    let setups = nodes.map(|a| setup(chain(vec![a, once("b", Output)]), 2, 0));
+    assert_eq!(ends("probes", setups), ALL);
+}
+
+#[test]
+fn pivots_that_can_be_asked() {
+    let setups = [Output, NoUndo].map(|undo| {
+        let pivot = probe(action("p", undo, 2, 2));
+        let plan = Plan::new(vec![once("a", Output), pivot], &[(0, 1)]).with_pivot(1);
+        setup(plan.into(), 2, 1)
+    });
+    let seen = ends("pivots that can be asked", setups);
+    assert!(seen.starts_with(&ALL[..2]), "{seen:?}");
+}
+
+/// Whoever merely does not find a payment has not said that there will be none: the call may still be on its way. Here the
+/// card is charged twice, under two keys.
+#[test]
+fn probes_that_say_not_done_too_early_are_detected() {
+    let early = Obligations { closing: false, ..Obligations::ALL };
+    let why = broken_by(early, chain(vec![probe(action("a", Output, 1, 1))]));
     assert!(Law::CompletedHasEveryEffect.is_named_by(&why), "{why}");
 }

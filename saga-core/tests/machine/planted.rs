@@ -17,7 +17,7 @@ use crate::simulation::run::{Setup, run};
 use crate::simulation::setups::{any_migrated_setup, any_setup};
 
 /// Which law finds a mistake.
-const FOUND_BY: [(Mistake, Law); 87] = [
+const FOUND_BY: [(Mistake, Law); 92] = [
     (Mistake::UndoBeforeSuccessors, Law::UndoOrder),
     (Mistake::DirectSuccessorsOnly, Law::UndoOrder),
     (Mistake::NoUndoEndsTheSearch, Law::UndoOrder),
@@ -36,6 +36,11 @@ const FOUND_BY: [(Mistake, Law); 87] = [
     (Mistake::FreshKeyInDoubt, Law::RolledBackLeavesNothing),
     (Mistake::FreshKeyIgnored, Law::FreshKeys),
     (Mistake::FirstKeyUndone, Law::RolledBackLeavesNothing),
+    (Mistake::ProbeLeftOut, Law::AskedFirst),
+    (Mistake::GivenUpUnasked, Law::AskedFirst),
+    (Mistake::UnknownIsNotDone, Law::RolledBackLeavesNothing),
+    (Mistake::NotDoneKeepsDoubt, Law::EndsAtLast),
+    (Mistake::ClosedKeyUsedAgain, Law::FreshKeys),
     (Mistake::PredecessorNotAwaited, Law::AncestorsFirst),
     (Mistake::CompletedByFirstPart, Law::AncestorsFirst),
     (Mistake::DeclarationOrderIgnored, Law::DeclarationOrder),

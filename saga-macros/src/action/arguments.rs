@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
@@ -21,6 +21,7 @@ words! {
         Undo = "undo",
         NoUndo = "no_undo",
         UndoOnFailure = "undo_on_failure",
+        Probe = "probe",
         Transaction = "transaction",
         Retry = "retry",
         UndoRetry = "undo_retry",
@@ -41,7 +42,8 @@ impl Argument {
             Self::UndoOnFailure | Self::UndoRetry | Self::UndoTimeout => true,
             // That both `undo` and `no_undo` are given has a message of its own.
             Self::Undo | Self::NoUndo => false,
-            Self::Transaction
+            Self::Probe
+            | Self::Transaction
             | Self::Retry
             | Self::Timeout
             | Self::InDoubt
@@ -58,6 +60,7 @@ impl Argument {
 pub(crate) struct Arguments {
     pub(crate) undo: Option<Undo>,
     pub(crate) no_undo: Option<NoUndo>,
+    pub(crate) probe: Option<Path>,
     pub(crate) retry: Option<Retry>,
     pub(crate) undo_retry: Option<Retry>,
     pub(crate) timeout: Option<Duration>,
@@ -134,6 +137,7 @@ fn read(
         }
         // They have no value.
         Argument::UndoOnFailure | Argument::Transaction => {}
+        Argument::Probe => args.probe = Some(probe(name, input)?),
         Argument::Retry => args.retry = Some(retry(name, RetryOf::Action, input, errors)?),
         Argument::UndoRetry => args.undo_retry = Some(retry(name, RetryOf::Undo, input, errors)?),
         Argument::Timeout => args.timeout = Some(positive_duration(value(name, input)?)?),
@@ -147,6 +151,20 @@ fn read(
         Argument::Crate => args.krate = Some(library(name, input)?),
     }
     Ok(())
+}
+
+/// `probe = find`: what it takes is known, so that is not listed.
+fn probe(name: &Ident, input: ParseStream) -> syn::Result<Path> {
+    let path = function(name, input)?;
+    if input.peek(token::Paren) {
+        let given = input.parse::<TokenTree>()?;
+        let message = format!(
+            "a probe takes what its action takes, without listing it: `probe = {}`",
+            as_text(&path)
+        );
+        return Err(Error::new_spanned(given, message));
+    }
+    Ok(path)
 }
 
 /// `crate = ::saga_core`

@@ -38,6 +38,8 @@ pub(crate) struct Action {
     pub(crate) callable: bool,
     /// False if there is no undo that can be called.
     pub(crate) undoable: bool,
+    /// False if there is no probe that can be called.
+    pub(crate) probed: bool,
 }
 
 pub(crate) struct Input {
@@ -79,6 +81,7 @@ pub(crate) fn check(mut function: Function, args: Arguments, errors: &mut Errors
     let undoable = undo(&name, &args, context.is_some(), &inputs, errors) && undoable;
     let transaction = taken.and_then(|taken| taken.transaction);
     let undoable = undoable && !generic(&function) && transaction.is_some() == is_transaction;
+    let probed = args.probe.is_some() && callable && transaction.is_none() && !is_transaction;
     let durable_name = args.name.as_ref().map_or_else(|| name.unraw().to_string(), |n| n.value());
     let elided = elide.used.then_some(elide.lifetime);
     Action {
@@ -95,6 +98,7 @@ pub(crate) fn check(mut function: Function, args: Arguments, errors: &mut Errors
         error,
         callable,
         undoable,
+        probed,
     }
 }
 

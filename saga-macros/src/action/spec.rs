@@ -45,6 +45,7 @@ fn said(
         Argument::UndoOnFailure => {
             args.given(argument).map(|_| quote!(__spec.policy.undo_on_failure = true;))
         }
+        Argument::Probe => args.probe.as_ref().map(|_| quote!(__spec.policy.probe = true;)),
         Argument::Transaction => transaction.map(|transaction| {
             let database = transaction.database();
             quote! {

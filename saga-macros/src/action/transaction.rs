@@ -192,6 +192,10 @@ pub(crate) fn contradictions(args: &Arguments, errors: &mut Errors) -> bool {
         let message = "a transaction is never in doubt: it was committed if and only if the log says so; remove `in_doubt`";
         errors.at(given, message);
     }
+    if let Some(given) = args.given(Argument::Probe) {
+        let message = "a transaction is never in doubt, so there is nothing to ask; remove `probe`";
+        errors.at(given, message);
+    }
     if let Some(given) = args.given(Argument::UndoOnFailure) {
         let message = "a transaction that fails is rolled back, so there is nothing to clean up; remove \
                        `undo_on_failure`";

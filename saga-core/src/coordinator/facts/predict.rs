@@ -188,6 +188,10 @@ fn prediction(
             Effect::Choose(v) | Effect::Compute(v) | Effect::Times(v) => {
                 then.push(format!("evaluates `{}`", machine.state().path(v)));
             }
+            Effect::Probe(call) => {
+                let node = machine.state().path(call.vertex);
+                then.push(format!("asks whether `{node}` took effect"));
+            }
             Effect::DropCall(v) => {
                 then.push(format!("drops the call of `{}`", machine.state().path(v)))
             }
@@ -249,6 +253,7 @@ fn in_the_end(machine: &Machine, effect: &Effect) -> Option<String> {
         Effect::RunUndo(call) => {
             Some(format!("calls the undo of `{}`, attempt {}", path(call.vertex), call.attempt))
         }
+        Effect::Probe(call) => Some(format!("asks whether `{}` took effect", path(call.vertex))),
         Effect::SignalCancel => {
             Some("tells the calls in flight that the saga rolls back".to_string())
         }

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::CallKind;
 use super::faults::InjectedFault;
 use super::output_limits::{OutputLimits, truncate};
-use super::timeout::{ActionFuture, UndoFuture, within};
+use super::probe::LIMIT;
+use super::timeout::{ActionFuture, ProbeFuture, UndoFuture, within};
 use crate::action::{Action, AnyAction, read_back};
 use crate::context::{ActionContext, AnyContext};
 use crate::dag::{AnyNode, Refused};
@@ -15,6 +17,7 @@ use crate::error::{ActionError, UndoError};
 use crate::log::Failure;
 use crate::panics::{self, Contained};
 use crate::planted::{Mistake, planted};
+use crate::probe::Probe;
 use crate::value::{ActionOutput, AttemptError, Value};
 
 /// How a call ended. User errors have been turned into [`Failure`]s by now: they are formatted and dropped
@@ -22,15 +25,19 @@ use crate::value::{ActionOutput, AttemptError, Value};
 pub(in crate::driver) enum CallEnd {
     Action(Result<ActionOutput, Box<FailedAttempt>>),
     Undo(Result<(), Box<Failure>>),
+    Probe(ProbeEnd),
 }
+
+/// How a probe ended.
+pub(in crate::driver) type ProbeEnd = Result<Probe<ActionOutput>, Box<Failure>>;
 
 impl CallEnd {
     /// How the call failed, if it did.
     pub(super) fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Action(Err(failed)) => Some(&failed.failure),
-            Self::Undo(Err(failure)) => Some(failure),
-            Self::Action(Ok(_)) | Self::Undo(Ok(())) => None,
+            Self::Undo(Err(failure)) | Self::Probe(Err(failure)) => Some(failure),
+            Self::Action(Ok(_)) | Self::Undo(Ok(())) | Self::Probe(Ok(_)) => None,
         }
     }
 }
@@ -128,6 +135,28 @@ impl<'a> Called<'a> {
         }
     }
 
+    fn probe(
+        &self,
+        cx: ActionContext<AnyContext>,
+        fault: Option<Box<InjectedFault>>,
+    ) -> ProbeFuture<'a> {
+        match self {
+            Self::Action { node, action } => {
+                let limit = node.timeouts(&***action).action.unwrap_or(LIMIT);
+                let call = match fault {
+                    Some(fault) => fault.probe(cx),
+                    None => action.probe(cx),
+                };
+                within(Some(limit), call, std::convert::identity)
+            }
+            // it cannot be asked without its inputs
+            Self::Refused(refused) => {
+                let error = refused.error.clone();
+                Box::pin(async move { Err(error) })
+            }
+        }
+    }
+
     /// An output counts as what is read back from its payload, or not at all.
     fn checked(
         &self,
@@ -151,13 +180,14 @@ impl<'a> Called<'a> {
 enum Running<'a> {
     Action(ActionFuture<'a>),
     Undo(UndoFuture<'a>),
+    Probe(ProbeFuture<'a>),
 }
 
 /// An attempt; `repeat` times in a row if a test asked for that. A timeout or a panic leaves an action in doubt:
 /// its effect may have happened.
 pub(super) struct GuardedAttempt<'a> {
     called: Called<'a>,
-    undo: bool,
+    kind: CallKind,
     /// For an undo.
     output: Contained<Value>,
     limits: OutputLimits,
@@ -172,12 +202,12 @@ pub(super) struct GuardedAttempt<'a> {
 impl<'a> GuardedAttempt<'a> {
     pub(super) fn new(
         called: Called<'a>,
-        (undo, output): (bool, Contained<Value>),
+        (kind, output): (CallKind, Contained<Value>),
         limits: OutputLimits,
         repeat: u32,
         fault: Option<Box<InjectedFault>>,
     ) -> Self {
-        Self { called, undo, output, limits, repeat, succeeded: false, fault, running: None }
+        Self { called, kind, output, limits, repeat, succeeded: false, fault, running: None }
     }
 
     /// True once the user's function was called.
@@ -194,8 +224,7 @@ impl<'a> GuardedAttempt<'a> {
             };
             self.running = None;
             self.repeat = self.repeat.saturating_sub(1);
-            let failed = matches!(end, CallEnd::Action(Err(_)) | CallEnd::Undo(Err(_)));
-            if failed || self.repeat == 0 {
+            if end.failure().is_some() || self.repeat == 0 {
                 return Poll::Ready(self.with_earlier_effect(end));
             }
             self.succeeded = true;
@@ -232,6 +261,19 @@ impl<'a> GuardedAttempt<'a> {
                     }
                 }))
             }),
+            Some(Running::Probe(call)) => call.as_mut().poll(cx).map(|answer| {
+                CallEnd::Probe(match answer {
+                    Ok(Probe::Done(output)) => match self.called.checked(output, self.limits) {
+                        Ok(output) => Ok(Probe::Done(output)),
+                        Err(failed) => Err(Box::new(failed.failure)),
+                    },
+                    Ok(Probe::NotDone) => Ok(Probe::NotDone),
+                    Ok(Probe::Unknown) => Ok(Probe::Unknown),
+                    Err(error) => Err(match logged(error, |e| e.to_failure(true), max_payload) {
+                        Ok(failure) | Err(failure) => Box::new(failure),
+                    }),
+                })
+            }),
         }
     }
 
@@ -239,9 +281,10 @@ impl<'a> GuardedAttempt<'a> {
     fn begin(&mut self) -> Option<Running<'a>> {
         let cx = current_context()?;
         let fault = self.fault.take();
-        Some(match self.undo {
-            false => Running::Action(self.called.do_it(cx, fault)),
-            true => {
+        Some(match self.kind {
+            CallKind::Action => Running::Action(self.called.do_it(cx, fault)),
+            CallKind::Probe => Running::Probe(self.called.probe(cx, fault)),
+            CallKind::Undo => {
                 let output = match self.repeat {
                     0 | 1 => std::mem::take(&mut self.output),
                     _ => self.output.clone(),
@@ -253,17 +296,20 @@ impl<'a> GuardedAttempt<'a> {
 
     fn panicked(&self, message: String) -> CallEnd {
         let (panicked, max) = (ActionError::Panicked { message }, self.limits.max_payload);
-        match self.undo {
-            false => {
+        match self.kind {
+            CallKind::Action => {
                 let mut error = AttemptError::from(panicked);
                 if !planted(Mistake::PanicIsNoDoubt) {
                     error = error.in_doubt();
                 }
                 CallEnd::Action(Err(FailedAttempt::of(error, max)))
             }
-            true => {
+            CallKind::Undo => {
                 let failure = truncate(UndoError::Retryable(panicked).to_failure(), max);
                 CallEnd::Undo(Err(Box::new(failure)))
+            }
+            CallKind::Probe => {
+                CallEnd::Probe(Err(Box::new(truncate(panicked.to_failure(true), max))))
             }
         }
     }

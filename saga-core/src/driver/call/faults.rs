@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::timeout::{ActionFuture, UndoFuture, within};
+use super::CallKind;
+use super::timeout::{ActionFuture, ProbeFuture, UndoFuture, within};
 use crate::action::{AnyAction, Timeouts};
 use crate::context::{ActionContext, AnyContext, CallInfo};
 use crate::dag::AnyNode;
@@ -62,6 +63,9 @@ pub(crate) trait MockedAction: Send + Sync {
         action: &'a AnyAction,
         cx: ActionContext<AnyContext>,
     ) -> UndoFuture<'a>;
+
+    fn probe<'a>(&'a self, action: &'a AnyAction, cx: ActionContext<AnyContext>)
+    -> ProbeFuture<'a>;
 }
 
 /// What a call runs: the action, or what takes its place.
@@ -83,6 +87,13 @@ impl Runs {
         match &self.mock {
             Some(mock) => mock.undo_it(&*self.action, cx),
             None => self.action.undo_it(cx, output),
+        }
+    }
+
+    fn probe(&self, cx: ActionContext<AnyContext>) -> ProbeFuture<'_> {
+        match &self.mock {
+            Some(mock) => mock.probe(&*self.action, cx),
+            None => self.action.probe(cx),
         }
     }
 }
@@ -140,12 +151,15 @@ impl InjectedFault {
         node: &AnyNode,
         action: &Arc<AnyAction>,
         info: &CallInfo,
+        kind: CallKind,
     ) -> Option<Box<Self>> {
         let faults = env.faults.as_ref()?;
         let timeouts = node.timeouts(&**action);
         let policy = *node.kind().policy()?;
         let call = FaultyCall { id, saga, action: &**action, info, policy, timeouts };
-        let (plan, mock) = (faults.of(&call), faults.mock(&call));
+        // whatever goes wrong with a probe is as if there were none
+        let plan = if kind == CallKind::Probe { None } else { faults.of(&call) };
+        let mock = faults.mock(&call);
         if plan.is_none() && mock.is_none() {
             return None;
         }
@@ -185,6 +199,11 @@ impl InjectedFault {
             hold_back(after).await;
             ended
         })
+    }
+
+    pub(super) fn probe<'a>(self, cx: ActionContext<AnyContext>) -> ProbeFuture<'a> {
+        let runs = self.runs;
+        Box::pin(async move { runs.probe(cx).await })
     }
 
     pub(super) fn undo<'a>(

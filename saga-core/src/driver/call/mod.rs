@@ -12,6 +12,7 @@ mod by_vertex;
 mod faults;
 mod in_flight;
 mod output_limits;
+mod probe;
 mod several;
 mod timeout;
 
@@ -41,20 +42,29 @@ use in_flight::Call;
 pub(super) use in_flight::{CallsInFlight, EndedCall};
 pub(super) use output_limits::{OutputLimits, check_len};
 
+/// What is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallKind {
+    Action,
+    Undo,
+    Probe,
+}
+
 impl Driver {
-    /// Runs a call that the log authorizes.
+    /// Runs a call that the log authorizes, or asks an action whether it took effect.
     pub(super) fn start_call(
         &mut self,
         authorized: AuthorizedCall,
-        undo: bool,
+        kind: CallKind,
         task: &mut TaskState<'_>,
     ) {
         let v = authorized.vertex;
-        if undo {
-            crash_point("driver.undo.starting");
-        } else {
-            crash_point("driver.call.starting");
+        match kind {
+            CallKind::Action => crash_point("driver.call.starting"),
+            CallKind::Undo => crash_point("driver.undo.starting"),
+            CallKind::Probe => crash_point("driver.probe.starting"),
         }
+        let undo = kind == CallKind::Undo;
         // the machine authorizes calls only of nodes that have an action
         let Some(node) = task.dags.node(self.machine.state(), v) else { return };
         let Some(action) = node.body.action() else { return };
@@ -63,17 +73,21 @@ impl Driver {
             None => Called::Action { node, action },
             Some(refused) => Called::Refused(Arc::new(refused)),
         };
-        let context = self.call_context(opened, at, authorized, undo, Transactions::Possible);
+        let transactions = match kind {
+            CallKind::Action | CallKind::Undo => Transactions::Possible,
+            CallKind::Probe => Transactions::NoAction,
+        };
+        let context = self.call_context(opened, at, authorized, undo, transactions);
         if matches!(called, Called::Action { .. }) {
             let path = &context.call.path;
             let context = || ActionContext { user: self.env.user.clone(), inner: context.clone() };
             self.values.evaluations.arguments(path, &**action, context);
         }
         let saga = (&self.run.id, self.values.name());
-        let fault = InjectedFault::of(&self.env, saga, node, action, &context.call);
+        let fault = InjectedFault::of(&self.env, saga, node, action, &context.call, kind);
         task.transactions.call_begins(v);
         let permit = task.permits.take(v);
-        let span = call_span(&context.call.path, authorized.attempt, undo);
+        let span = call_span(&context.call.path, authorized.attempt, kind);
         self.origin.link(&span);
         let span = (!span.is_disabled()).then(|| Box::new(span));
         let current = CurrentCall::new(context, &self.env, permit.as_ref());
@@ -83,7 +97,7 @@ impl Driver {
             Some(None) => task.kept(v).cloned().unwrap_or_default(),
         };
         let limits = self.limits_within(opened.lists);
-        let attempt = GuardedAttempt::new(called, (undo, output), limits, authorized.repeat, fault);
+        let attempt = GuardedAttempt::new(called, (kind, output), limits, authorized.repeat, fault);
         let (attempt, times) = (Some(attempt), PollTimes::default());
         let stopwatch = Stopwatch::default();
         task.calls.add(Call { vertex: v, attempt, current, span, times, stopwatch, permit });
@@ -161,6 +175,10 @@ impl Driver {
             CallEnd::Undo(result) => {
                 crash_point("driver.undo.ended");
                 return Event::UndoDone { vertex, result: result.map_err(|failure| *failure) };
+            }
+            CallEnd::Probe(answer) => {
+                crash_point("driver.probe.ended");
+                return Event::Probed { vertex, answer: self.probed(vertex, answer) };
             }
             CallEnd::Action(Ok(output)) => {
                 crash_point("driver.call.ended");

@@ -9,10 +9,12 @@ use futures_util::future::BoxFuture;
 use crate::error::{ActionError, UndoError};
 use crate::panics::Contained;
 use crate::planted::{Mistake, planted};
+use crate::probe::Probe;
 use crate::value::{ActionOutput, AttemptError};
 
 pub(super) type ActionFuture<'a> = BoxFuture<'a, Result<ActionOutput, AttemptError>>;
 pub(super) type UndoFuture<'a> = BoxFuture<'a, Result<(), UndoError>>;
+pub(super) type ProbeFuture<'a> = BoxFuture<'a, Result<Probe<ActionOutput>, ActionError>>;
 
 /// A user's future with its timeout. What is dropped when the time is over may panic.
 pub(super) fn within<'a, T: Send + 'a, E: Send + 'a>(

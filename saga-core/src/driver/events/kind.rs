@@ -104,6 +104,8 @@ kinds! {
     NodeEntry::Failed(_) => Failed = "failed", Detail;
     /// An attempt of an action ended, and it is not known whether it took effect.
     NodeEntry::InDoubt(_) => InDoubt = "in_doubt", Detail;
+    /// An action in doubt was asked, and did not take effect, nor will it.
+    NodeEntry::NotDone => NotDone = "not_done", Detail;
     /// The action will be retried at some time.
     NodeEntry::RetryScheduled { .. } => RetryScheduled = "retry_scheduled", Detail;
     /// The width of a `for`, or the arm of an `if` or `match`, was chosen.

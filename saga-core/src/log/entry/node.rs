@@ -23,6 +23,9 @@ pub enum NodeEntry {
     Failed(Arc<Failure>),
     /// The attempt may have had its effect.
     InDoubt(Arc<Failure>),
+    /// The action was asked, and none of its attempts took effect, nor will one under this key: it is not in doubt any more.
+    /// The next attempt has another key.
+    NotDone,
     /// The next attempt begins at this time.
     RetryScheduled {
         /// When.
@@ -87,6 +90,7 @@ impl NodeEntry {
             Self::Succeeded(_) => "succeeded",
             Self::Failed(_) => "failed",
             Self::InDoubt(_) => "in_doubt",
+            Self::NotDone => "not_done",
             Self::RetryScheduled { .. } => "retry_scheduled",
             Self::Chosen(_) => "chosen",
             Self::ScopeUnwinding(_) => "scope_unwinding",
@@ -121,6 +125,7 @@ impl NodeEntry {
             | Self::UndoRetryScheduled { failure, .. } => Some(failure),
             Self::Started
             | Self::Succeeded(_)
+            | Self::NotDone
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::ScopeUnwinding(_)
@@ -136,7 +141,11 @@ impl NodeEntry {
     /// True if its word says it all.
     pub(super) fn is_only_a_word(&self) -> bool {
         match self {
-            Self::Started | Self::Skipped | Self::UndoStarted | Self::UndoFinished => true,
+            Self::Started
+            | Self::NotDone
+            | Self::Skipped
+            | Self::UndoStarted
+            | Self::UndoFinished => true,
             Self::Succeeded(_)
             | Self::Failed(_)
             | Self::InDoubt(_)
@@ -162,6 +171,7 @@ impl NodeEntry {
             | Self::Succeeded(_)
             | Self::Failed(_)
             | Self::InDoubt(_)
+            | Self::NotDone
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::ScopeUnwinding(_)
@@ -184,6 +194,7 @@ impl NodeEntry {
             Self::Started
             | Self::Failed(_)
             | Self::InDoubt(_)
+            | Self::NotDone
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::ScopeUnwinding(_)
@@ -219,6 +230,7 @@ impl NodeEntry {
                 Self::UndoRetryScheduled { at, failure: failure(given)? }
             }
             entry @ (Self::Started
+            | Self::NotDone
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::Skipped
@@ -235,7 +247,7 @@ impl NodeEntry {
         match self {
             Self::Started => Some(ActionState::Running),
             Self::Succeeded(_) => Some(ActionState::Completed),
-            Self::Failed(_) | Self::InDoubt(_) => Some(ActionState::Failed),
+            Self::Failed(_) | Self::InDoubt(_) | Self::NotDone => Some(ActionState::Failed),
             Self::UndoStarted => Some(ActionState::Undoing),
             Self::UndoFinished => Some(ActionState::Undone),
             Self::UndoFailed(_) | Self::UndoRetryScheduled { .. } => Some(ActionState::UndoFailed),
@@ -257,6 +269,7 @@ impl NodeEntry {
             | Self::Succeeded(_)
             | Self::Failed(_)
             | Self::InDoubt(_)
+            | Self::NotDone
             | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::ScopeUnwinding(_)
@@ -280,7 +293,8 @@ impl NodeEntry {
             Self::UndoStarted => SagaNodeEventType::UndoStarted,
             Self::UndoFinished => SagaNodeEventType::UndoFinished,
             Self::UndoFailed(failure) => SagaNodeEventType::UndoFailed(failure.message.clone()),
-            Self::RetryScheduled { .. }
+            Self::NotDone
+            | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::ScopeUnwinding(_)
             | Self::Skipped
@@ -300,7 +314,8 @@ impl NodeEntry {
             Self::UndoStarted => Some(SagaNodeLoadStatus::UndoStarted),
             Self::UndoFinished => Some(SagaNodeLoadStatus::UndoFinished),
             Self::UndoFailed(_) => Some(SagaNodeLoadStatus::UndoFailed),
-            Self::RetryScheduled { .. }
+            Self::NotDone
+            | Self::RetryScheduled { .. }
             | Self::Chosen(_)
             | Self::ScopeUnwinding(_)
             | Self::Skipped
@@ -327,6 +342,7 @@ impl NodeEntry {
             | Self::UndoRetryScheduled { .. }
             | Self::Started
             | Self::Succeeded(_)
+            | Self::NotDone
             | Self::RetryScheduled { .. }
             | Self::Skipped
             | Self::UndoStarted

@@ -19,6 +19,10 @@ struct Last<'a> {
     is_told: bool,
     /// Where its last attempt began or failed. An operator may have decided that it failed after it had.
     from: usize,
+    /// Where its last attempt began.
+    began: usize,
+    /// True if it was asked since then, and did not take effect. How the attempt ended is told then.
+    not_done: bool,
     /// Which attempt was the last one.
     attempt: u32,
 }
@@ -47,8 +51,10 @@ impl SagaState {
                 last.output = entry.output();
             }
             if *entry == NodeEntry::Started {
-                (last.from, last.attempt) = (i, *attempt);
+                (last.from, last.began, last.attempt) = (i, i, *attempt);
+                last.not_done = false;
             }
+            last.not_done |= *entry == NodeEntry::NotDone;
             if let NodeEntry::Failed(_) = entry {
                 last.from = i;
             }
@@ -60,12 +66,13 @@ impl SagaState {
             let (_, within) = split(path.as_str());
             let vertex = self.resolve(path.as_str());
             let is_done = last.output.is_some() || vertex.is_some_and(|v| self.has_completed(v));
-            let is_over = i < last.from;
+            let is_over = i < if last.not_done { last.began } else { last.from };
             let left_behind = vertex.is_some_and(|v| self.is_left_behind(v));
             let (entry, attempt) = match entry {
                 NodeEntry::Started
                 | NodeEntry::Failed(_)
                 | NodeEntry::InDoubt(_)
+                | NodeEntry::NotDone
                 | NodeEntry::RetryScheduled { .. }
                     if left_behind =>
                 {
@@ -95,11 +102,21 @@ impl SagaState {
                     (NodeEntry::ScopeUnwinding(TryFailure { node, failure }.into()), *attempt)
                 }
                 // how it came to its output does not matter any more; and no node is in doubt, whatever it was before
-                NodeEntry::Failed(_) | NodeEntry::RetryScheduled { .. } if is_done || is_over => {
+                NodeEntry::Failed(_)
+                | NodeEntry::InDoubt(_)
+                | NodeEntry::NotDone
+                | NodeEntry::RetryScheduled { .. }
+                    if is_done || is_over =>
+                {
                     continue;
+                }
+                // it is known by now; and in the new version the action may be one that is never in doubt
+                NodeEntry::InDoubt(failure) if last.not_done => {
+                    (NodeEntry::Failed(failure.clone()), *attempt)
                 }
                 NodeEntry::InDoubt(_) => continue,
                 NodeEntry::Failed(_)
+                | NodeEntry::NotDone
                 | NodeEntry::RetryScheduled { .. }
                 | NodeEntry::UndoStarted
                 | NodeEntry::UndoFinished

@@ -17,9 +17,10 @@ pub(super) use self::mocks::Mocks;
 use super::saga_test::fail;
 use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext};
-use crate::driver::MockedAction;
+use crate::driver::{CallKind, MockedAction};
 use crate::error::{ActionError, UndoError};
 use crate::log::{NodePath, Payload, Uuid};
+use crate::probe::Probe;
 use crate::value::{
     ActionData, ActionOutput, AttemptError, Comparable, Evaluated, Expression, encode_data,
 };
@@ -48,6 +49,8 @@ pub struct MockCall {
     pub node: NodePath,
     /// True for the undo.
     pub undo: bool,
+    /// True for the probe.
+    pub probe: bool,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// The idempotency key.
@@ -119,18 +122,23 @@ pub struct MockAction<O> {
 
 type Answer = dyn Fn(&MockCall) -> Result<Payload, MockFailure> + Send + Sync;
 
+/// What the mock answers when it is asked whether it took effect.
+type Found = dyn Fn(&MockCall) -> Result<Probe<Payload>, ActionError> + Send + Sync;
+
 struct Mock {
     answer: Box<Answer>,
     /// How many attempts of the action fail, and how.
     first: Option<(u32, MockFailure)>,
     /// The same for the undo.
     undo: Option<(u32, MockFailure)>,
+    found: Arc<Found>,
     calls: Mutex<Vec<MockCall>>,
 }
 
 impl<O: ActionData> MockAction<O> {
     fn of(answer: Box<Answer>) -> Self {
-        let mock = Mock { answer, first: None, undo: None, calls: Mutex::default() };
+        let found: Arc<Found> = Arc::new(|_| Ok(Probe::Unknown));
+        let mock = Mock { answer, first: None, undo: None, found, calls: Mutex::default() };
         Self { mock: Arc::new(mock), output: PhantomData }
     }
 
@@ -177,11 +185,44 @@ impl<O: ActionData> MockAction<O> {
         self.undo_first(u32::MAX, failure)
     }
 
+    /// What the probe of the action answers ([`probe = ..`](macro@crate::saga_action#asking-instead-of-repeating)); otherwise
+    /// nobody knows. Calls that are made so far are forgotten.
+    ///
+    /// ```
+    /// use saga_core::Probe;
+    /// use saga_core::prelude::*;
+    /// use saga_core::testing::{Ended, MockAction, MockFailure, SagaTest};
+    ///
+    /// #[saga_action(no_undo, probe = find, retry(max = 2))]
+    /// async fn charge(cents: u32) -> Result<u64, String> { Err(format!("there is no bank for {cents} in a test")) }
+    /// async fn find(cents: u32) -> Result<Probe<u64>, String> { Err(format!("nor one to ask for {cents}")) }
+    ///
+    /// saga! { Order<()>(cents: u32) -> u64 { charge { cents } } }
+    ///
+    /// # fn main() {
+    /// let bank = MockAction::always(MockFailure::InDoubt("timeout".into())).found(|_| Probe::Done(7));
+    /// let order = SagaTest::<Order>::new(|| (), Order { cents: 500 }).mock_action::<charge>(&bank);
+    /// order.check(async |ended: &Ended<Order>| assert_eq!(ended.result().as_ref().unwrap(), &7));
+    /// let calls = bank.calls().iter().map(|call| call.probe).collect::<Vec<_>>();
+    /// assert_eq!(calls, [false, true], "it was called once, and then asked");
+    /// # }
+    /// ```
+    pub fn found(self, answer: impl Fn(&MockCall) -> Probe<O> + Send + Sync + 'static) -> Self {
+        let found = move |call: &MockCall| {
+            Ok(match answer(call) {
+                Probe::Done(output) => Probe::Done(encode_data(&output)?),
+                Probe::NotDone => Probe::NotDone,
+                Probe::Unknown => Probe::Unknown,
+            })
+        };
+        self.change(|mock| mock.found = Arc::new(found))
+    }
+
     fn change(self, change: impl FnOnce(&mut Mock)) -> Self {
         let Self { mock, output } = self;
-        let (first, undo) = (mock.first.clone(), mock.undo.clone());
+        let (first, undo, found) = (mock.first.clone(), mock.undo.clone(), mock.found.clone());
         let answer: Box<Answer> = Box::new(move |call| (mock.answer)(call));
-        let mut mock = Mock { answer, first, undo, calls: Mutex::default() };
+        let mut mock = Mock { answer, first, undo, found, calls: Mutex::default() };
         change(&mut mock);
         Self { mock: Arc::new(mock), output }
     }
@@ -212,11 +253,12 @@ impl Mock {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(&self, action: &AnyAction, cx: &ActionContext<AnyContext>, undo: bool) -> MockCall {
+    fn call(&self, action: &AnyAction, cx: &ActionContext<AnyContext>, kind: CallKind) -> MockCall {
         let inputs = action.inputs(cx.clone()).unwrap_or_default().into_iter();
         let call = MockCall {
             node: cx.node_path().clone(),
-            undo,
+            undo: kind == CallKind::Undo,
+            probe: kind == CallKind::Probe,
             attempt: cx.attempt(),
             key: cx.idempotency_key(),
             inputs: inputs.filter_map(input).collect(),
@@ -248,7 +290,7 @@ impl MockedAction for Mock {
         cx: ActionContext<AnyContext>,
     ) -> BoxFuture<'a, Result<ActionOutput, AttemptError>> {
         Box::pin(async move {
-            let call = self.call(action, &cx, false);
+            let call = self.call(action, &cx, CallKind::Action);
             let answer = match of_first(&self.first, call.attempt) {
                 Some(failure) => Err(failure),
                 None => (self.answer)(&call),
@@ -266,11 +308,34 @@ impl MockedAction for Mock {
         cx: ActionContext<AnyContext>,
     ) -> BoxFuture<'a, Result<(), UndoError>> {
         Box::pin(async move {
-            let call = self.call(action, &cx, true);
+            let call = self.call(action, &cx, CallKind::Undo);
             match of_first(&self.undo, call.attempt) {
                 None => Ok(()),
                 Some(failure) => Err(of_undo(failure).await),
             }
+        })
+    }
+
+    fn probe<'a>(
+        &'a self,
+        action: &'a AnyAction,
+        cx: ActionContext<AnyContext>,
+    ) -> BoxFuture<'a, Result<Probe<ActionOutput>, ActionError>> {
+        Box::pin(async move { self.asked(action, &cx) })
+    }
+}
+
+impl Mock {
+    fn asked(
+        &self,
+        action: &AnyAction,
+        cx: &ActionContext<AnyContext>,
+    ) -> Result<Probe<ActionOutput>, ActionError> {
+        let call = self.call(action, cx, CallKind::Probe);
+        Ok(match (self.found)(&call)? {
+            Probe::Done(payload) => Probe::Done(action.decode(&payload)?),
+            Probe::NotDone => Probe::NotDone,
+            Probe::Unknown => Probe::Unknown,
         })
     }
 }

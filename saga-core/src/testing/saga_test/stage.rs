@@ -95,7 +95,8 @@ impl Seen {
                     self.in_flight.remove(&undo);
                     self.last_errors.insert(undo, failure.message.clone());
                 }
-                NodeEntry::RetryScheduled { .. }
+                NodeEntry::NotDone
+                | NodeEntry::RetryScheduled { .. }
                 | NodeEntry::Chosen(_)
                 | NodeEntry::ScopeUnwinding(_)
                 | NodeEntry::Skipped

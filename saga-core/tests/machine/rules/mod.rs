@@ -67,6 +67,7 @@ mod migration;
 mod operators;
 mod permits;
 mod pivot;
+mod probing;
 mod recovery;
 mod scopes;
 mod settling;

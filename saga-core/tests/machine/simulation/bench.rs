@@ -10,7 +10,7 @@ use saga_core::machine::{
     ActionResult, AuthorizedCall, Config, Due, Effect, Event, Finish, Machine, NodeState,
 };
 use saga_core::operator::{Answer, Command};
-use saga_core::{ActionState, SagaStatus};
+use saga_core::{ActionState, Probe, SagaStatus};
 
 pub(crate) struct Bench {
     pub(crate) machine: Machine,
@@ -187,6 +187,9 @@ impl Bench {
                     Effect::RunUndo(call) => {
                         self.calls.push((format!("undo {}", self.path(call.vertex)), call));
                     }
+                    Effect::Probe(call) => {
+                        self.calls.push((format!("ask {}", self.path(call.vertex)), call));
+                    }
                     Effect::Choose(vertex) => {
                         let path = self.path(vertex);
                         let choice = self.choices.get(&path).copied().unwrap_or(0);
@@ -267,6 +270,13 @@ impl Bench {
                 self.feed([Event::ActionDone { vertex, result }]);
             }
         }
+    }
+
+    /// The answer of an action that was asked whether it took effect.
+    pub(crate) fn answers(&mut self, call: &str, answer: Probe<&str>) {
+        let vertex = self.take(call);
+        let answer = answer.map(|output| Payload::from(output.as_bytes()));
+        self.feed([Event::Probed { vertex, answer }]);
     }
 
     pub(crate) fn fails(&mut self, call: &str) {

@@ -8,7 +8,7 @@ use saga_core::operator::{Answer, Command};
 
 use super::bench::step_all;
 use super::law::Law;
-use super::run::{Flight, Issued, Question, Runner};
+use super::run::{Flight, Issued, Kind, Question, Runner};
 use super::world::{Contract, Fate, Site};
 
 impl Runner {
@@ -45,7 +45,7 @@ impl Runner {
     }
 
     pub(super) fn orphan(&mut self, flight: Flight) {
-        let what = if flight.undo { None } else { Some(self.outcome()) };
+        let what = self.late_call(flight.kind);
         let fate = [Fate::Delivered, Fate::Lost, Fate::Late][self.tape.pick(3)];
         self.world.orphan(flight.site, what, fate);
     }
@@ -71,7 +71,8 @@ impl Runner {
         self.timers_wake();
         let goes_on = !self.flights.is_empty() || waits || sleeps || self.waits_for_event();
         Law::EndsAtLast.holds(goes_on, || format!("{:#?}", self.machine));
-        let forward = self.flights.iter().filter(|flight| !flight.undo && !flight.unwinding);
+        let forward =
+            self.flights.iter().filter(|flight| flight.kind == Kind::Action && !flight.unwinding);
         for flight in forward {
             let scope = self.scope_unwinding_since(&flight.site.path).is_some();
             if self.unwinding_since().is_none() && !scope {
@@ -103,8 +104,9 @@ impl Runner {
                 self.wanting.push(vertex);
             }
             Effect::ReleasePermit(vertex) => self.free(vertex),
-            Effect::RunAction(call) => self.issue(call, false),
-            Effect::RunUndo(call) => self.issue(call, true),
+            Effect::RunAction(call) => self.issue(call, Kind::Action),
+            Effect::RunUndo(call) => self.issue(call, Kind::Undo),
+            Effect::Probe(call) => self.issue(call, Kind::Probe),
             Effect::Choose(vertex) => self.questions.push((vertex, Question::Choice)),
             Effect::Compute(vertex) => self.questions.push((vertex, Question::Value)),
             Effect::Times(vertex) => self.questions.push((vertex, Question::Times)),
@@ -124,7 +126,8 @@ impl Runner {
                 let since = [self.unwinding_since(), self.scope_unwinding_since(&path)];
                 let since = since.into_iter().flatten().min();
                 let due = since.map(|since| since.after(self.setup.config.abandon_after));
-                let i = self.flights.iter().position(|f| f.vertex == vertex && !f.undo);
+                let i =
+                    self.flights.iter().position(|f| f.vertex == vertex && f.kind == Kind::Action);
                 let late = due.is_some_and(|due| self.now >= due);
                 Law::AbandonAfter
                     .holds(late && i.is_some(), || format!("{vertex} at {:?}: {due:?}", self.now));
@@ -205,13 +208,17 @@ impl Runner {
         }
     }
 
-    pub(super) fn issue(&mut self, call: AuthorizedCall, undo: bool) {
+    pub(super) fn issue(&mut self, call: AuthorizedCall, kind: Kind) {
+        let undo = kind == Kind::Undo;
         let state = self.machine.state();
         let path = state.path(call.vertex).to_string();
         let Some(PlanKind::Action(policy)) = state.kind(call.vertex) else {
             panic!("{path} is not an action")
         };
         let contract = Contract::from(*policy);
+        if kind == Kind::Probe {
+            Law::AskedFirst.holds(contract.probe, || format!("{path} cannot be asked"));
+        }
         if undo && contract.undo == UndoContract::Output {
             let stored = since_migration(&self.log).iter().any(|e| {
                 e.node().is_some_and(|n| n.as_str() == path)
@@ -244,17 +251,18 @@ impl Runner {
         });
         let key = self.world.key(&path);
         self.versions.calls(&path, &key);
+        let authorized = authorized || kind == Kind::Probe;
         Law::DurableBeforeCalled.holds(authorized, || format!("{path}: {call:?}"));
         let again = self.flights.iter().any(|flight| flight.vertex == call.vertex);
         Law::OneCallPerNode.holds(!again, || format!("{path}: {call:?}"));
         self.flights.push(Flight {
             vertex: call.vertex,
             site: Site { path: path.clone(), generation: call.generation, contract },
-            undo,
+            kind,
             unwinding: call.unwinding,
             repeat,
         });
-        self.issued.push(Issued { durable, call, path, undo, effects });
+        self.issued.push(Issued { durable, call, path, kind, effects });
         let max = self.setup.config.max_concurrency.unwrap_or(usize::MAX);
         let room = self.flights.len() <= max;
         Law::MaxConcurrency.holds(room, || format!("more than {max} calls in flight"));

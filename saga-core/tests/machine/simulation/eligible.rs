@@ -8,7 +8,7 @@ use saga_core::log::{Entry, since_migration};
 use saga_core::machine::{Fate, Ineligible};
 
 use super::law::Law;
-use super::log_view::Book;
+use super::log_view::{Book, Status};
 use super::versions::Version;
 use super::world::split;
 
@@ -132,8 +132,9 @@ impl Eligibility<'_> {
     /// What an operator has told to be tried again, with all of its tries, and has not begun again.
     fn tried_again(&self) -> BTreeSet<&str> {
         let nodes = self.book.dag.nodes.iter().zip(&self.book.status);
-        let again = nodes
-            .filter(|(_, s)| s.starts > 0 && !(s.done || s.open || s.doubt) && s.failure.is_none());
+        // one that was cut off, asked, and did not take effect, is run again anyway
+        let known = |s: &Status| s.done || s.open || s.doubt || s.closed == Some(true);
+        let again = nodes.filter(|(_, s)| s.starts > 0 && !known(s) && s.failure.is_none());
         again.map(|(node, _)| node.path.as_str()).collect()
     }
 

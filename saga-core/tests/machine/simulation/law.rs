@@ -26,6 +26,8 @@ pub(crate) enum Law {
     /// An attempt after a definite failure has a fresh key if its action says so. Any other attempt has the key of the one
     /// before, and an undo is told the last one.
     FreshKeys,
+    /// Who can be asked whether it took effect is asked when it is in doubt, before it is run again, undone or given up.
+    AskedFirst,
     /// A failure is retried as often as the policy says: no more, no less.
     TriesCount,
     /// A retry does not start before its time.

@@ -15,7 +15,7 @@ use super::mailbox::refused_events;
 use super::operators::Asked;
 use super::remaining::{end, paths};
 use super::retold::Retold;
-use super::run::{Issued, Ran};
+use super::run::{Issued, Kind, Ran};
 use super::tape::Tape;
 
 /// Checks everything about a run.
@@ -102,6 +102,9 @@ impl Book<'_> {
         if self.is_transaction(i) {
             self.before_of_transaction(i, entry, recorded);
         }
+        if let NodeEntry::Started | NodeEntry::UndoStarted | NodeEntry::UndoFailed(_) = recorded {
+            self.is_asked_first(i, entry);
+        }
         let back = self.goes_back(i);
         let decided = self.decides(i) && self.parked;
         Law::UndoneScopeIsOver.holds(!self.left_behind(i) || decided, || format!("{entry:?}"));
@@ -118,7 +121,8 @@ impl Book<'_> {
                     Law::OnlyBackWhileUnwinding.holds(rerun, || format!("{entry:?}"));
                     self.goes_back_in_order(i, entry);
                 } else {
-                    let again = s.open || s.retry_at.is_some() || s.starts == s.from;
+                    let cut_off = s.open || s.closed == Some(true);
+                    let again = cut_off || s.retry_at.is_some() || s.starts == s.from;
                     Law::TriesCount.holds(again, || format!("{entry:?} without a retry"));
                     Law::ForLimit.holds(self.has_place(i), || format!("{entry:?}"));
                     let late = self.deadline.is_some_and(|at| entry.at >= at);
@@ -145,7 +149,8 @@ impl Book<'_> {
             NodeEntry::Succeeded(_) | NodeEntry::InDoubt(_) => {
                 let decided = self.decides(i);
                 let again = s.done && !(decided && self.parked);
-                let open = s.open || node.policy.is_none() || decided;
+                let told = s.doubt && matches!(recorded, NodeEntry::Succeeded(_));
+                let open = s.open || told && self.was_asked(i) || node.policy.is_none() || decided;
                 Law::AttemptsCount.holds(!again && open, || format!("{entry:?} again"));
                 if let (NodeEntry::Succeeded(output), Some(_), false) =
                     (recorded, node.policy, decided)
@@ -208,6 +213,10 @@ impl Book<'_> {
             NodeEntry::ScopeUnwinding(why) => self.scope_may_unwind(i, entry, why),
             NodeEntry::Waiting { .. } => self.before_waiting(i, entry),
             NodeEntry::Waited(won) => self.before_waited(i, *won, entry),
+            NodeEntry::NotDone => {
+                let in_doubt = !s.done && (s.open || s.doubt) && self.was_asked(i);
+                Law::AskedFirst.holds(in_doubt, || format!("{entry:?}"));
+            }
             NodeEntry::Failed(_) | NodeEntry::Skipped => {}
         }
     }
@@ -304,6 +313,9 @@ impl Book<'_> {
                 // what it is parked for is over once an operator says so
                 let failed = pivot.is_some_and(|pivot| pivot.failure.is_some());
                 Law::TriesCount.holds(!gave_up || failed, this);
+                if let Some(pivot) = self.dag.pivot.filter(|_| gave_up) {
+                    self.is_asked_first(pivot, entry);
+                }
             }
             SagaEntry::Suspected { .. } | SagaEntry::Cleared => {
                 Law::StandsStill.holds(!self.parked, this);
@@ -381,13 +393,22 @@ impl Book<'_> {
     }
 
     /// Durable before what: the calls that went out when the log was this long.
-    fn call(&self, issued: &Issued) {
-        let Issued { call, path, undo, effects, .. } = issued;
+    fn call(&mut self, issued: &Issued) {
+        let Issued { call, path, kind, effects, durable } = issued;
         let i = self.dag.by_path[path];
         let s = &self.status[i];
         let key = call.generation == s.generation;
         Law::FreshKeys.holds(key, || format!("{issued:?} after {} failures", s.generation));
-        if !undo {
+        if *kind == Kind::Probe {
+            // it may be in doubt by an entry that is not durable yet
+            let in_doubt = !s.done && s.starts > 0;
+            Law::AskedFirst.holds(in_doubt, || format!("{issued:?} is not in doubt"));
+            let stands = self.parked || self.paused && self.steps == 0;
+            Law::StandsStill.holds(!stands, || format!("{issued:?} although it stands"));
+            self.probes.entry(path.clone()).or_default().push(*durable);
+            return;
+        }
+        if *kind == Kind::Action {
             let own = s.open && s.starts == call.attempt && s.last == (call.seq, call.unwinding);
             Law::DurableBeforeCalled.holds(own, || format!("its own `started`: {issued:?}"));
             Law::AncestorsFirst.holds(self.done_before(i), || format!("{issued:?}"));

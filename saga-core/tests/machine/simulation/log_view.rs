@@ -33,6 +33,8 @@ pub(super) struct Status {
     pub(super) from: u32,
     /// The generation of the last one's key.
     pub(super) generation: u32,
+    /// The receiver was told since then to refuse that key; true if the last attempt was cut off.
+    pub(super) closed: Option<bool>,
     pub(super) first: u64,
     /// The entry of the last start, and whether the saga was unwinding then.
     pub(super) last: (u64, bool),
@@ -82,6 +84,8 @@ pub(super) struct Book<'a> {
     pub(super) kept: Vec<Kept>,
     pub(super) known: BTreeSet<(String, String)>,
     pub(super) max_kept: usize,
+    /// How long the log was when nodes were asked whether they took effect.
+    pub(super) probes: BTreeMap<String, Vec<u64>>,
 }
 
 /// The part of a log that is about one version, from the entry behind its `migrated` on.
@@ -168,6 +172,7 @@ impl<'a> Book<'a> {
             kept: Vec::new(),
             known: BTreeSet::new(),
             max_kept: config.max_kept_events,
+            probes: BTreeMap::new(),
         }
     }
 
@@ -389,13 +394,15 @@ impl<'a> Book<'a> {
         match recorded {
             NodeEntry::Started => {
                 s.doubt |= s.open && leaves_doubt;
-                s.generation += u32::from(fresh_key && s.starts > 0 && !s.doubt);
+                let closed = s.closed.take();
+                let fresh = closed.is_some() || fresh_key && s.starts > 0 && !s.doubt;
+                s.generation += u32::from(fresh);
                 if let Some(earlier) = entry.node().and_then(|node| self.earlier.remove(node)) {
                     (s.starts, s.from) = (earlier.attempts, earlier.uncounted);
                     s.generation = earlier.generation;
                 }
                 // one that was cut off does not use up a try
-                s.from += u32::from(s.open && !unwinding);
+                s.from += u32::from((s.open || closed == Some(true)) && !unwinding);
                 s.starts += 1;
                 s.first = if s.first == 0 { entry.seq } else { s.first };
                 (s.last, s.open, s.retry_at) = ((entry.seq, unwinding), true, None);
@@ -414,6 +421,13 @@ impl<'a> Book<'a> {
             NodeEntry::Resolved(_) => s.undo = Undo::Resolved,
             NodeEntry::InDoubt(failure) => {
                 (s.open, s.doubt, s.failure) = (false, true, Some((Failure::clone(failure), true)));
+            }
+            NodeEntry::NotDone => {
+                s.closed = Some(s.open);
+                (s.open, s.doubt) = (false, false);
+                if let Some((_, in_doubt)) = &mut s.failure {
+                    *in_doubt = false;
+                }
             }
             NodeEntry::RetryScheduled { at } => s.retry_at = Some(*at),
             NodeEntry::UndoStarted => {

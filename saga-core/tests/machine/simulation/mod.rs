@@ -13,6 +13,7 @@ mod mailbox;
 pub(crate) mod migrating;
 pub(crate) mod operators;
 pub(crate) mod plans;
+mod probing;
 mod remaining;
 mod requests;
 mod retold;

@@ -163,7 +163,8 @@ pub(crate) fn after_the_end(state: &SagaState, _: &World, tape: &mut Tape) -> Op
 
 /// A saga that is parked goes on only when somebody says so.
 pub(crate) fn when_parked(state: &SagaState, world: &mut World, tape: &mut Tape) -> Command {
-    let in_doubt = state.nodes().into_iter().find(|n| n.in_doubt);
+    // a decision about another node is refused
+    let in_doubt = state.nodes().into_iter().find(|n| n.in_doubt && n.pivot);
     let gave_up =
         state.parked().is_some_and(|why| why.starts_with("nobody knows whether the pivot"));
     match (in_doubt, tape.pick(4)) {

@@ -35,6 +35,14 @@ pub(crate) fn fresh_key(mut node: PlanNode) -> PlanNode {
     node
 }
 
+/// The same node, which can be asked whether it took effect.
+pub(crate) fn probe(mut node: PlanNode) -> PlanNode {
+    if let PlanKind::Action(policy) = &mut node.kind {
+        policy.probe = true;
+    }
+    node
+}
+
 /// The same node, whose undo also cleans up after failures.
 pub(crate) fn undo_on_failure(mut node: PlanNode) -> PlanNode {
     if let PlanKind::Action(policy) = &mut node.kind {
@@ -162,12 +170,13 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         2 => Just(UndoContract::None),
     ];
     let database = prop_oneof![5 => Just(None), 1 => Just(Some(DatabaseKind::Sqlite))];
-    let said = (any::<bool>(), prop::bool::weighted(0.3));
+    let said = (any::<bool>(), prop::bool::weighted(0.3), prop::bool::weighted(0.3));
     let tries = (1..=3u32, 1..=3u32);
     (undo, said, database, tries).prop_map(|(undo, said, transaction, tries)| {
-        let ((on_failure, fresh_key), policy) = (said, policy(undo, tries.0, tries.1));
+        let ((on_failure, fresh_key, probe), policy) = (said, policy(undo, tries.0, tries.1));
         let without = matches!(undo, UndoContract::MaybeOutput | UndoContract::InputsOnly);
-        Policy { undo_on_failure: on_failure && without, transaction, fresh_key, ..policy }
+        let undo_on_failure = on_failure && without;
+        Policy { undo_on_failure, transaction, fresh_key, probe, ..policy }
     })
 }
 

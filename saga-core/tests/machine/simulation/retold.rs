@@ -30,9 +30,20 @@ fn stands(s: &Status) -> String {
         }
     };
     let Status {
-        starts, generation, open, doubt, done, skipped, scope_unwinds, undo, until, ..
+        starts,
+        generation,
+        closed,
+        open,
+        doubt,
+        done,
+        skipped,
+        scope_unwinds,
+        undo,
+        until,
+        ..
     } = s;
-    let key = format!("{scope_unwinds} until {until:?}, {starts} starts, key {generation}");
+    let key =
+        format!("{scope_unwinds} until {until:?}, {starts} starts, key {generation} {closed:?}");
     format!("{key}, {open} {doubt} {done} {skipped} {undo:?} {how}")
 }
 

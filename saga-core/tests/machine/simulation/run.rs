@@ -20,7 +20,7 @@ use super::law::Law;
 use super::migrating::Versions;
 use super::operators::{self, Asked};
 use super::tape::Tape;
-use super::world::{Do, Obligations, Site, Un, World};
+use super::world::{Called, Do, Obligations, Site, Un, World};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
@@ -86,9 +86,17 @@ pub(crate) struct Issued {
     pub(crate) durable: u64,
     pub(crate) call: AuthorizedCall,
     pub(crate) path: String,
-    pub(crate) undo: bool,
+    pub(crate) kind: Kind,
     /// Where there were effects at that time.
     pub(crate) effects: Vec<String>,
+}
+
+/// What kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Action,
+    Undo,
+    Probe,
 }
 
 #[derive(Debug)]
@@ -110,7 +118,7 @@ type Answers = Vec<(Uuid, Answer)>;
 pub(super) struct Flight {
     pub(super) vertex: VertexId,
     pub(super) site: Site,
-    pub(super) undo: bool,
+    pub(super) kind: Kind,
     pub(super) unwinding: bool,
     pub(super) repeat: u32,
 }
@@ -168,7 +176,8 @@ pub(crate) fn run(setup: Setup) -> Ran {
             return runner.ended(status);
         }
     }
-    Law::EndsAtLast.is_broken(format!("no end in sight: {:#?}", runner.log));
+    let asked = runner.asked.last();
+    Law::EndsAtLast.is_broken(format!("no end in sight: {:#?} {asked:?}", runner.log));
 }
 
 impl Runner {
@@ -400,11 +409,15 @@ impl Runner {
 
     fn complete(&mut self, i: usize) -> Event {
         let flight = self.flights.remove(i);
-        let Flight { vertex, site, undo, repeat, .. } = flight;
-        if undo {
-            (1..repeat).for_each(|_| drop(self.world.undo(&site, Un::Ok)));
-            let what = self.undo_outcome();
-            return Event::UndoDone { vertex, result: self.world.undo(&site, what) };
+        let Flight { vertex, site, kind, repeat, .. } = flight;
+        match kind {
+            Kind::Action => {}
+            Kind::Undo => {
+                (1..repeat).for_each(|_| drop(self.world.undo(&site, Un::Ok)));
+                let what = self.undo_outcome();
+                return Event::UndoDone { vertex, result: self.world.undo(&site, what) };
+            }
+            Kind::Probe => return Event::Probed { vertex, answer: self.probe_outcome(&site) },
         }
         let what = match self.lacks(&site.path) {
             true => Do::Doubt { effect: false, retryable: true },
@@ -433,7 +446,7 @@ impl Runner {
     }
 
     /// True if the next call goes wrong.
-    fn goes_wrong(&mut self) -> bool {
+    pub(super) fn goes_wrong(&mut self) -> bool {
         let wrong = self.setup.troubles > 0 && self.tape.chance(self.setup.trouble);
         self.setup.troubles -= u32::from(wrong);
         wrong
@@ -452,6 +465,15 @@ impl Runner {
             4 => Do::Doubt { effect: true, retryable },
             5 => Do::Doubt { effect: false, retryable },
             _ => Do::Unstorable,
+        }
+    }
+
+    /// What a call of this kind does that nobody waits for any more.
+    pub(super) fn late_call(&mut self, kind: Kind) -> Called {
+        match kind {
+            Kind::Action => Called::Do(self.outcome()),
+            Kind::Undo => Called::Undo,
+            Kind::Probe => Called::Probe,
         }
     }
 

@@ -66,6 +66,7 @@ impl Book<'_> {
         let Some((failure, in_doubt)) = &s.failure else {
             Law::UnwindsForAReason.is_broken(format!("{entry:?}"));
         };
+        self.is_asked_first(i, entry);
         let again = failure.retryable || *in_doubt;
         // an output that cannot be stored is not in doubt for this process
         let unstorable = failure.kind == FailureKind::SerializeFailed;

@@ -3,7 +3,7 @@
 use saga_core::dag::PlanKind;
 use saga_core::log::{Entry, NodeEntry, NodePath, Payload};
 
-use super::run::Runner;
+use super::run::{Kind, Runner};
 
 impl Runner {
     /// These entries have become durable, and with them the rows that share their commits.
@@ -42,12 +42,13 @@ impl Runner {
             return;
         }
         let flight = self.flights.remove(transactions[self.tape.pick(transactions.len())]);
-        let entry = match flight.undo {
+        let undo = flight.kind == Kind::Undo;
+        let entry = match undo {
             true => NodeEntry::UndoFinished,
             false => NodeEntry::Succeeded(Payload::from(flight.site.path.as_bytes())),
         };
         let path = NodePath::from(flight.site.path.as_str());
-        let starts = |e: &Entry| match flight.undo {
+        let starts = |e: &Entry| match undo {
             true => e.node_entry() == Some(&NodeEntry::UndoStarted),
             false => e.node_entry() == Some(&NodeEntry::Started),
         };

@@ -191,6 +191,7 @@ impl Drafts {
                     new.transaction = Some(DatabaseKind::Sqlite);
                 }
                 new.fresh_key = tape.chance(100);
+                new.probe = tape.chance(100) && new.transaction.is_none();
                 *old = new;
             }
             PlanKind::Value => {}

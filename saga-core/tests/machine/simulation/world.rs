@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use saga_core::Probe;
 use saga_core::action::{Policy, UndoContract};
 use saga_core::dag::NodeName;
 use saga_core::log::{Failure, FailureKind, Payload};
@@ -49,15 +50,17 @@ pub(crate) struct Contract {
     /// Its only effect is a transaction of the database that keeps the log.
     pub(crate) transaction: bool,
     pub(crate) fresh_key: bool,
+    /// Its receiver can be asked.
+    pub(crate) probe: bool,
     /// It is tried for ever, so its receiver cannot refuse it for ever.
     pub(crate) forever: bool,
 }
 
 impl From<Policy> for Contract {
     fn from(policy: Policy) -> Self {
-        let Policy { undo, fresh_key, retry, .. } = policy;
+        let Policy { undo, fresh_key, probe, retry, .. } = policy;
         let (on_failure, transaction) = (policy.undoes_failures(), policy.transaction.is_some());
-        Self { undo, on_failure, transaction, fresh_key, forever: retry.max().is_none() }
+        Self { undo, on_failure, transaction, fresh_key, probe, forever: retry.max().is_none() }
     }
 }
 
@@ -68,12 +71,15 @@ pub(crate) struct Obligations {
     pub(crate) tombstones: bool,
     /// A refusal is kept: a copy of the call that comes later is refused, too.
     pub(crate) refusals: bool,
+    /// Who says that a call was not done lets none under its key be done later.
+    pub(crate) closing: bool,
     /// An action with fresh keys that leaves something behind when it fails cleans that up when it is tried again.
     pub(crate) cleaning: bool,
 }
 
 impl Obligations {
-    pub(crate) const ALL: Self = Self { tombstones: true, refusals: true, cleaning: true };
+    pub(crate) const ALL: Self =
+        Self { tombstones: true, refusals: true, closing: true, cleaning: true };
 }
 
 /// What becomes of a call whose caller is gone.
@@ -110,6 +116,8 @@ struct Keyed {
     refused: Option<bool>,
     /// An undo without output was here.
     tomb: bool,
+    /// Somebody asked, and was told that nothing is done under this key.
+    closed: bool,
     undos: u32,
 }
 
@@ -119,6 +127,14 @@ pub(crate) struct Site {
     pub(crate) path: String,
     pub(crate) generation: u32,
     pub(crate) contract: Contract,
+}
+
+/// A call of an action, of its undo, or of its probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Called {
+    Do(Do),
+    Undo,
+    Probe,
 }
 
 /// The name of the node of the outermost DAG that a path begins with, and the rest of the path.
@@ -134,7 +150,7 @@ pub(crate) struct World {
     pub(crate) keys: BTreeMap<NodeName, String>,
     obligations: Obligations,
     /// Calls under way whose caller is gone, or has its answer already.
-    late: Vec<(String, Site, Option<Do>)>,
+    late: Vec<(String, Site, Called)>,
 }
 
 impl World {
@@ -201,7 +217,7 @@ impl World {
     fn run_under(&mut self, key: String, site: &Site, what: Do) -> ActionResult {
         let Site { path, generation, contract: of } = site;
         let reached = !matches!(what, Do::Fails { .. } | Do::Doubt { effect: false, .. });
-        if of.fresh_key && of.on_failure && reached && self.obligations.cleaning {
+        if of.on_failure && reached && self.obligations.cleaning {
             self.clean(&key, 0..*generation);
         }
         let keeps_refusals = self.obligations.refusals;
@@ -220,6 +236,16 @@ impl World {
             return match what {
                 Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "no answer")),
                 _ => ActionResult::Failed(fail(false, "refused: it was undone")),
+            };
+        }
+        if r.closed && !r.key {
+            return match what {
+                Do::Doubt { retryable, .. } => ActionResult::InDoubt(fail(retryable, "no answer")),
+                // the next attempt has another key
+                _ => ActionResult::Failed(fail(
+                    of.forever,
+                    "refused: nothing is done under this key",
+                )),
             };
         }
         if let Do::Refused { retryable } = what
@@ -299,8 +325,23 @@ impl World {
         }
     }
 
-    /// The caller of this call is gone; `what` is none for an undo.
-    pub(crate) fn orphan(&mut self, site: Site, what: Option<Do>, fate: Fate) {
+    /// Whether calls under this key have been done. If not, none will be.
+    pub(crate) fn probe(&mut self, site: &Site) -> Probe<Payload> {
+        self.probe_under(self.key(&site.path), site)
+    }
+
+    fn probe_under(&mut self, key: String, site: &Site) -> Probe<Payload> {
+        let closing = self.obligations.closing;
+        let r = self.keyed.entry((key, site.generation)).or_default();
+        if r.key {
+            return Probe::Done(Payload::from(site.path.as_bytes()));
+        }
+        r.closed |= closing;
+        Probe::NotDone
+    }
+
+    /// The caller of this call is gone.
+    pub(crate) fn orphan(&mut self, site: Site, what: Called, fate: Fate) {
         let key = self.key(&site.path);
         match fate {
             // it could only be committed by the worker that owns the saga
@@ -320,13 +361,14 @@ impl World {
             Do::Ok | Do::Unstorable | Do::Refused { .. } => Do::Ok,
             Do::Partial { .. } => what,
         };
-        self.late.push((self.key(&site.path), site.clone(), Some(what)));
+        self.late.push((self.key(&site.path), site.clone(), Called::Do(what)));
     }
 
-    fn deliver(&mut self, key: String, site: &Site, what: Option<Do>) {
+    fn deliver(&mut self, key: String, site: &Site, what: Called) {
         match what {
-            Some(what) => drop(self.run_under(key, site, what)),
-            None => drop(self.undo_under(key, site, Un::Ok)),
+            Called::Do(what) => drop(self.run_under(key, site, what)),
+            Called::Undo => drop(self.undo_under(key, site, Un::Ok)),
+            Called::Probe => drop(self.probe_under(key, site)),
         }
     }
 

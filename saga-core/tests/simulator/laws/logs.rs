@@ -64,7 +64,8 @@ fn of_node(book: &Book<'_>, entry: &Entry, recorded: &NodeEntry, i: usize) -> Ho
                 holds("I6", repeats, || format!("{entry:?}: after the decision"))?;
                 return goes_back_in_order(book, entry, i);
             }
-            let again = s.open || s.retry_at.is_some() || s.starts == s.from;
+            let cut_off = s.open || s.closed == Some(true);
+            let again = cut_off || s.retry_at.is_some() || s.starts == s.from;
             legal(again, "it starts again, and no retry is scheduled")?;
             holds("limits", book.has_place(i), || {
                 format!("{entry:?}: before its turn in a `for`")
@@ -91,12 +92,15 @@ fn of_node(book: &Book<'_>, entry: &Entry, recorded: &NodeEntry, i: usize) -> Ho
             legal(!s.done || decided && book.parked, "it is done")?;
             // a gate fails without having started
             let failed = matches!(recorded, NodeEntry::Failed(_));
-            legal(s.open || !action || decided, "it is not in flight")?;
+            // one that was in doubt may be asked whether it took effect
+            let told = s.doubt && matches!(recorded, NodeEntry::Succeeded(_));
+            legal(s.open || told || !action || decided, "it is not in flight")?;
             legal(action || !matches!(recorded, NodeEntry::InDoubt(_)), "it is no action")?;
             let forward = action || !book.unwinding;
             holds("I6", forward, || format!("{entry:?}: after the decision"))?;
             legal(!failed || !book.unwinding || s.open || decided, "it is not in flight")
         }
+        NodeEntry::NotDone => legal(!s.done && (s.open || s.doubt), "it is not in doubt"),
         // no saga of the simulator has a scope
         NodeEntry::ScopeUnwinding(_) => legal(false, "there is no scope"),
         NodeEntry::Chosen(_) | NodeEntry::Skipped => {

@@ -1,6 +1,7 @@
 //! Writes the function as it was, the struct of its inputs, and the implementations that the runtime calls.
 
 mod attempt;
+mod probe;
 mod step;
 mod transaction;
 mod undo;

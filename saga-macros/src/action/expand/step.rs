@@ -6,6 +6,7 @@ use syn::parse_quote;
 use syn::spanned::Spanned;
 
 use super::attempt::attempt;
+use super::probe::call_probe;
 use super::undo::call_undo;
 use super::{Lifetimes, angled, implement, local};
 use crate::action::check::Action;
@@ -95,7 +96,7 @@ fn taken(action: &Action) -> Taken {
     let when = args.retry.as_ref().and_then(|retry| retry.when.as_ref());
     let undo = args.undo.as_ref().map(|undo| &undo.path);
     let taken = Taken::default().by(&action.function.sig).by(&action.krate);
-    taken.by(when).by(undo).by(&args.in_doubt)
+    taken.by(when).by(undo).by(&args.in_doubt).by(&args.probe)
 }
 
 fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
@@ -105,10 +106,19 @@ fn body(action: &Action, cx: &Ident, op: &Ident) -> TokenStream {
         Some(undo) => call_undo(action, undo),
         None => quote!({ let _ = __output; #krate::typed::Attempt::undone() }),
     };
-    quote! {
+    let acts = quote! {
         match #op {
             #krate::typed::StepCall::Do => #act,
             #krate::typed::StepCall::Undo(__output) => #undo,
+            #krate::typed::StepCall::Probe => #krate::typed::Attempt::unasked(),
+        }
+    };
+    let Some(probe) = action.args.probe.as_ref().filter(|_| action.probed) else { return acts };
+    let ask = call_probe(action, probe);
+    quote! {
+        match #op {
+            #krate::typed::StepCall::Probe => #krate::__private::AsksOrActs::Asks { probe: #ask },
+            _ => #krate::__private::AsksOrActs::Acts { call: #acts },
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::action::context::Context;
 
 /// An undo with at most this many parameters is checked before it is called; about others, rustc says what is
 /// wrong.
-const MOST_CHECKED: usize = 8;
+pub(super) const MOST_CHECKED: usize = 8;
 
 /// The types of the undo's arguments.
 fn given_types(action: &Action, undo: &Undo) -> Vec<TokenStream> {
