@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use saga_core::Probe;
 use saga_core::prelude::*;
 use tokio::sync::Semaphore;
 
@@ -113,10 +114,23 @@ pub(crate) async fn wait(cx: &Cx, gate: usize) -> Result<(), String> {
     Ok(())
 }
 
-#[saga_action(no_undo)]
+/// Whoever approves never answers, and has to be asked.
+#[saga_action(no_undo, retry(max = 2, base = "1ms", when = is_unclear), in_doubt = is_unclear, probe = approval)]
 pub(crate) async fn approve(cx: &Cx, approved: bool) -> Result<(), String> {
     let _ = cx;
-    if approved { Ok(()) } else { Err("declined".to_string()) }
+    Err(if approved { UNCLEAR } else { "declined" }.to_string())
+}
+
+const UNCLEAR: &str = "no answer";
+
+#[expect(clippy::ptr_arg, reason = "it is given the action's error")]
+fn is_unclear(error: &String) -> bool {
+    error == UNCLEAR
+}
+
+async fn approval(cx: &Cx, approved: bool) -> Result<Probe<()>, String> {
+    let _ = cx;
+    Ok(if approved { Probe::Done(()) } else { Probe::NotDone })
 }
 
 saga! {

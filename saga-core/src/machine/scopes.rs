@@ -67,6 +67,14 @@ impl SagaState {
         self.scope_that_unwinds(v).is_some_and(|node| self.goes_without_scope(node))
     }
 
+    /// The same of any scope around this vertex, also if a scope around that one unwinds by now.
+    pub(super) fn stands_in_undone_scope(&self, v: VertexId) -> bool {
+        let frame = |v| self.frames.get(self.vertex(v)?.frame as usize);
+        let frames = std::iter::successors(frame(v), |f| frame(f.holder?));
+        let mut scopes = frames.filter(|f| f.part == Part::Arm(0)).filter_map(|f| f.holder);
+        scopes.any(|holder| self.goes_without_scope(holder))
+    }
+
     /// A node whose scope unwinds while the rest of the saga goes on.
     pub(super) fn first_unwinding_scope(&self) -> Option<VertexId> {
         let of_scope = |f: &&FrameState| f.part == Part::Arm(0) && f.unwinds == f.holder;

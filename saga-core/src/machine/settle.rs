@@ -89,6 +89,6 @@ impl SagaState {
 
     /// True if it may matter whether an attempt of this vertex took effect.
     fn is_open_question(&self, v: VertexId) -> bool {
-        self.vertex(v).is_some_and(|x| x.progress.is_in_doubt()) && !self.is_left_behind(v)
+        self.vertex(v).is_some_and(|x| x.progress.is_in_doubt()) && !self.stands_in_undone_scope(v)
     }
 }
