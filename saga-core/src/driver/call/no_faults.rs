@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::timeout::{ActionFuture, UndoFuture};
+use super::CallKind;
+use super::timeout::{ActionFuture, ProbeFuture, UndoFuture};
 use crate::action::AnyAction;
 use crate::context::{ActionContext, AnyContext, CallInfo};
 use crate::dag::AnyNode;
@@ -21,6 +22,7 @@ impl InjectedFault {
         _node: &AnyNode,
         _action: &Arc<AnyAction>,
         _info: &CallInfo,
+        _kind: CallKind,
     ) -> Option<Box<Self>> {
         None
     }
@@ -30,6 +32,10 @@ impl InjectedFault {
         _cx: ActionContext<AnyContext>,
         _limit: Option<Duration>,
     ) -> ActionFuture<'a> {
+        match self {}
+    }
+
+    pub(super) fn probe<'a>(self, _cx: ActionContext<AnyContext>) -> ProbeFuture<'a> {
         match self {}
     }
 
