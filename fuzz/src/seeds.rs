@@ -123,6 +123,7 @@ fn entries() -> Named {
         NodeEntry::Failed(failure().into()).about("a", 1),
         NodeEntry::InDoubt(Failure { sources: vec!["why".into()], ..failure() }.into())
             .about("a", 1),
+        NodeEntry::NotDone.about("a", 1),
         NodeEntry::RetryScheduled { at }.about("a", 1),
         NodeEntry::Chosen(3).about("a", 1),
         NodeEntry::ScopeUnwinding(TryFailure { node: "a#0".into(), failure: failure() }.into())

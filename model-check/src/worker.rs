@@ -58,10 +58,11 @@ impl State {
                 }
                 Effect::Finish(Finish::Broken(_)) => self.broken = Some(Broken::TwoHistories),
                 Effect::Finish(_) => return self.stop(worker, Run::Nothing, setup),
-                // there are no waits, no permits, no `for`s and no computed nodes here, and who asked needs no answer
+                // there are no probes, no waits, no permits, no `for`s and no computed nodes here, and who asked needs no answer
                 Effect::Answer(..)
                 | Effect::RequestPermit(_)
                 | Effect::ReleasePermit(_)
+                | Effect::Probe(_)
                 | Effect::Choose(_)
                 | Effect::Compute(_)
                 | Effect::Times(_)

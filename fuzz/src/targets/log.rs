@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use saga_core::Probe;
 use saga_core::Retry;
 use saga_core::action::{Policy, UndoContract};
 use saga_core::dag::{NodeName, Plan, PlanKind, PlanNode};
@@ -178,6 +179,11 @@ fn drive(machine: Machine, first: Event, rng: &mut Rng, log: &mut Vec<Entry>) ->
                     Effect::Compute(vertex) => {
                         let value = Ok(Payload::from(&b"1"[..]));
                         effects.extend(world.step(Event::Computed { vertex, value }));
+                    }
+                    // no plan has probes yet
+                    Effect::Probe(call) => {
+                        let (vertex, answer) = (call.vertex, Probe::Unknown);
+                        effects.extend(world.step(Event::Probed { vertex, answer }));
                     }
                     // no plan has waits yet
                     Effect::Times(vertex) => {

@@ -186,6 +186,7 @@ pub(super) async fn every_kind_of_entry_is_returned_bit_for_bit(store: &impl Sto
         NodeEntry::Succeeded(Payload::from(vec![0; 300_000])),
         NodeEntry::Failed(failure().into()),
         NodeEntry::InDoubt(failure().permanent().into()),
+        NodeEntry::NotDone,
         NodeEntry::RetryScheduled { at },
         NodeEntry::Chosen(u64::MAX),
         NodeEntry::ScopeUnwinding(
