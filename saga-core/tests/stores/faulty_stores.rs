@@ -41,6 +41,7 @@ enum Fault {
     ListIgnoresPrefixes,
     ListIgnoresDefinitions,
     ListIgnoresIdleness,
+    ListIgnoresWhatIsDue,
     VersionsCountTheEnded,
     CountsForgetWhatIsParked,
     RequestsOfOthersAreListed,
@@ -239,6 +240,7 @@ impl Store for Faulty {
             Fault::ListIgnoresPrefixes => filter.id_prefix = None,
             Fault::ListIgnoresDefinitions => filter.fingerprint = None,
             Fault::ListIgnoresIdleness => filter.updated_before = None,
+            Fault::ListIgnoresWhatIsDue => filter.due_before = None,
             _ => {}
         }
         self.inner.list(filter)
@@ -454,6 +456,7 @@ async fn a_store_with_one_fault_fails_the_check_for_it() {
         (Fault::ListIgnoresPrefixes, "list_filters_and_pages"),
         (Fault::ListIgnoresDefinitions, "list_filters_and_pages"),
         (Fault::ListIgnoresIdleness, "list_filters_and_pages"),
+        (Fault::ListIgnoresWhatIsDue, "suspended_sagas_are_listed_and_counted"),
         (Fault::VersionsCountTheEnded, "versions_count_the_unfinished_sagas"),
         (Fault::CountsForgetWhatIsParked, "counts_tell_every_state_of_every_definition"),
         (Fault::RequestsOfOthersAreListed, "requests_of_a_saga_come_with_their_answers"),
