@@ -9,7 +9,7 @@ pub use crate::__private::undo_arity::{ProbeTakes, Takes};
 pub use crate::context::PostgresTransactionFn;
 // Bounds of these are in messages too. Without this, rustc would print their private path.
 #[doc(no_inline)]
-pub use crate::__private::{LastStep, Misfits, computed};
+pub use crate::__private::{LastStep, Misfits, ProbeMisfits, computed};
 pub use crate::typed::probe::{ProbeCall, ProbeReturn};
 #[doc(hidden)]
 pub use crate::typed::signature::assert_context;

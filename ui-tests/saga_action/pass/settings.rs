@@ -46,7 +46,7 @@ async fn r#match() -> Result<(), String> {
 fn spec<A: Step<()>>() -> ActionSpec {
     match A::kind() {
         StepKind::Action(spec) => spec,
-        StepKind::Saga(_) => unreachable!(),
+        StepKind::Saga(_) | StepKind::Wait(_) => unreachable!(),
     }
 }
 

@@ -94,7 +94,7 @@ async fn nothing(leg: &Leg) -> Result<Flight, String> {
 fn spec<A: Step<Agency>>(_: &A) -> ActionSpec {
     match A::kind() {
         StepKind::Action(spec) => spec,
-        StepKind::Saga(_) => unreachable!(),
+        StepKind::Saga(_) | StepKind::Wait(_) => unreachable!(),
     }
 }
 
