@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `bench-peers` | all workloads, on saga-core, on other libraries and without any; many sagas and many nodes |
 //! | `bench-postgres` | sagas on PostgreSQL, with one or more workers, beside dbos and the least that a store there must do |
+//! | `bench-waiting` | a million sagas that wait in SQLite, and thousands that are due at one moment |
 //! | `profile` | one workload of saga-core, for a profiler; allocations and heap, for `bench-peers` |
 
 pub mod bars;

@@ -232,7 +232,7 @@ impl Store for ScriptedStore {
         self.call(Call::Other, Box::pin(owned))
     }
     fn suspend(&self, suspension: Suspension) -> StoreFuture<'_, ()> {
-        self.memory.suspend(suspension)
+        self.call(Call::Other, self.memory.suspend(suspension))
     }
 
     fn claim_due(
@@ -242,11 +242,11 @@ impl Store for ScriptedStore {
         now: Timestamp,
         limit: usize,
     ) -> StoreFuture<'_, Vec<SagaRecord>> {
-        self.memory.claim_due(worker, fingerprints, now, limit)
+        self.call(Call::Other, self.memory.claim_due(worker, fingerprints, now, limit))
     }
 
     fn next_due(&self, fingerprints: &[String]) -> StoreFuture<'_, Option<Timestamp>> {
-        self.memory.next_due(fingerprints)
+        self.call(Call::Other, self.memory.next_due(fingerprints))
     }
 
     fn release(&self, worker: &WorkerId) -> StoreFuture<'_, ()> {

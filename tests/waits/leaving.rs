@@ -227,6 +227,8 @@ async fn a_paused_saga_sleeps_past_its_time() -> Result<(), Failed> {
     assert_eq!((handle.status(), sec.health().running), (SagaStatus::Running, 0));
     let log = sec.inspect("w").await?.ok_or("there is one")?.log.pretty();
     assert!(!log.contains("waited"), "{log}");
+    let why = sec.operator("bob").why("w").await?.sentence;
+    assert!(why.starts_with("paused by bob"), "{why}");
     sec.operator("bob").resume("w").await?;
     assert_eq!(handle.await?, None);
     Ok(())

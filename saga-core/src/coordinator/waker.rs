@@ -18,6 +18,7 @@ use crate::ambient::watch;
 use crate::clock::{Clock, ClockView};
 use crate::crash_points::crash_point;
 use crate::log::Timestamp;
+use crate::planted::{Mistake, planted};
 use crate::store::{ListFilter, SagaRecord, StoreError};
 
 /// How many sagas are woken in one go: the next are claimed once these are loaded. Few enough that the claim takes a store
@@ -71,7 +72,7 @@ impl Waker {
                 (Some(_), None) => false,
             }
         };
-        if earlier {
+        if earlier && !planted(Mistake::LeavesUnheard) {
             self.news.notify_one();
         }
     }
@@ -219,7 +220,9 @@ impl CoordinatorInner {
             if self.is_closing() {
                 return Ok(later);
             }
-            self.resume_page(claimed).await;
+            if !planted(Mistake::DueNotRun) {
+                self.resume_page(claimed).await;
+            }
             tokio::time::sleep(jittered(NEXT_PAGE)).await;
         }
     }

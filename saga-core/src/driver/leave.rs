@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Driver;
 use super::task_state::TaskState;
 use crate::dag::AnyDag;
+use crate::planted::{Mistake, planted};
 use crate::store::Suspension;
 
 /// How long a saga stays in memory when it has begun to do nothing but wait. Many events come soon, as those of a service that
@@ -54,7 +55,7 @@ impl Driver {
             owner: self.env.worker.clone(),
             epoch: self.epoch,
             next_seq: self.machine.state().next_seq(),
-            wake_at: self.machine.wake_at(),
+            wake_at: self.machine.wake_at().filter(|_| !planted(Mistake::WakeTimeNotStored)),
         };
         Leaving { suspension, dag: self.values.root().dag.clone() }
     }

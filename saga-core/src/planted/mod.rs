@@ -311,6 +311,16 @@ mistakes! {
         LaterRequestFirst,
     }
 
+    // what happens to sagas that only wait, in `driver/leave.rs` and `coordinator/waker.rs`
+    IN_WAKING {
+        /// A saga leaves memory, and the store is not told when to wake it.
+        WakeTimeNotStored,
+        /// A saga leaves memory, and whoever sleeps until the next one is due does not hear of it.
+        LeavesUnheard,
+        /// A saga that is due is claimed, and nobody runs it.
+        DueNotRun,
+    }
+
     // the rules about records and appends in `store`
     IN_STORES {
         /// An append of a worker that has lost the saga is accepted.

@@ -217,7 +217,8 @@ impl Reader<'_> {
         }
         let unknown_version = self.is_unknown(record);
         let owner = OwnerState {
-            orphaned: self.is_orphaned(record),
+            // one that was paused while it waited needs none before it resumes
+            orphaned: self.is_orphaned(record) && !(record.suspended && record.paused),
             unknown_version,
             here: self.home.is_some(),
             no_worker: self.current == CurrentWorker::Absent,
