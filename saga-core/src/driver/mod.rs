@@ -150,6 +150,10 @@ impl Driver {
                     if let Effect::Finish(finish) = effect {
                         return self.finish(finish, task, link);
                     }
+                    if matches!(effect, Effect::Probe(_)) && task.lease_term == 0 {
+                        // a saga that was just loaded asks without an append before it
+                        task.lease_term = self.env.lease_term();
+                    }
                     if let Effect::RunAction(call) | Effect::RunUndo(call) | Effect::Probe(call) =
                         &effect
                         && let Some(error) = self.lease_error(call.vertex, &task)
