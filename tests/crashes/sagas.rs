@@ -123,7 +123,6 @@ pub(crate) async fn approve(cx: &Cx, approved: bool) -> Result<(), String> {
 
 const UNCLEAR: &str = "no answer";
 
-#[expect(clippy::ptr_arg, reason = "it is given the action's error")]
 fn is_unclear(error: &String) -> bool {
     error == UNCLEAR
 }
