@@ -60,6 +60,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         impl #krate::typed::ExternalEvent for #name {
             const NAME: &'static str = #text;
             const REV: u32 = #rev;
+            type Same<__W> = __W;
         }
     };
     quote!(#derives #event #implementation #errors)

@@ -4,6 +4,7 @@
 mod common;
 mod crashes;
 mod leaving;
+mod select;
 mod woken;
 
 use std::time::{Duration, UNIX_EPOCH};

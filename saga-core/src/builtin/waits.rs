@@ -11,7 +11,8 @@ use crate::error::ActionError;
 use crate::log::Timestamp;
 use crate::machine::Due;
 use crate::typed::{
-    ExternalEvent, NeverGivesUp, Step, StepCall, StepKind, StepResult, Typed, WaitSpec, due,
+    ExternalEvent, NeverGivesUp, SealedWait, Step, StepCall, StepKind, StepResult, Typed, WaitSpec,
+    WaitStep, due,
 };
 use crate::value::AttemptError;
 
@@ -114,7 +115,27 @@ impl<E> wait_for<E> {
     }
 }
 
+/// What `saga!` writes behind a wait. It returns nothing that has a type if `E` is not an event, so rustc reports that, and none
+/// of the consequences.
+impl<E> wait_for<E> {
+    #[doc(hidden)]
+    pub fn for_event(wait: Self) -> E::Same<Self>
+    where
+        E: ExternalEvent,
+    {
+        wait.into()
+    }
+}
+
 impl<E> wait_for_within<E> {
+    #[doc(hidden)]
+    pub fn for_event(wait: Self) -> E::Same<Self>
+    where
+        E: ExternalEvent,
+    {
+        wait.into()
+    }
+
     /// The step, for a saga by hand; see [`wait_for::new`].
     pub fn new(timeout: Duration) -> Self {
         Self { timeout, event: PhantomData }
@@ -153,6 +174,20 @@ macro_rules! waits {
         impl$(<$event: ExternalEvent>)? NeverGivesUp for $name {}
     };
 }
+
+/// Steps that wait for one thing, and so can race others.
+macro_rules! races {
+    ($name:ty $([$event:ident])?) => {
+        impl$(<$event>)? SealedWait for $name {}
+
+        #[diagnostic::do_not_recommend]
+        impl$(<$event>)? WaitStep for $name {}
+    };
+}
+
+races!(sleep);
+races!(sleep_until);
+races!(wait_for<E>[E]);
 
 waits!(sleep, (), WaitSpec::sleep(false), |this| Some(due(Due::After(this.duration))));
 

@@ -69,6 +69,14 @@ pub enum DagError {
     /// A choice has no arms.
     #[error("node '{0}' chooses between no arms; give it at least one")]
     NoArms(NodeName),
+    /// A `select` cannot be decided.
+    #[error("node '{node}' is no `select`: {why}")]
+    BadSelect {
+        /// The node.
+        node: NodeName,
+        /// What is wrong with its arms.
+        why: &'static str,
+    },
     /// A saga contains itself.
     #[error("saga contains itself: {}; a subsaga must end somewhere", path(.0))]
     Recursive(Vec<SagaName>),

@@ -44,6 +44,14 @@ pub(crate) trait TimerTime: Send + Sync {
 }
 
 impl WaitFor {
+    /// The type of the event, if it is one.
+    pub(crate) fn event(&self) -> Option<&EventType> {
+        match self {
+            Self::Event(event, _) => Some(event),
+            Self::Timer { .. } => None,
+        }
+    }
+
     pub(crate) fn alternative(&self) -> Alternative {
         match self {
             Self::Event(event, _) => Alternative::Event(event.clone()),

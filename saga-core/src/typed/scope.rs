@@ -97,7 +97,7 @@ impl<C: Send + Sync + 'static> Scope<C> {
     }
 
     /// The result of a call where no action can run.
-    fn without_action<S>(&self, result: Option<StepResult>) -> StepFuture<'_, S> {
+    pub(super) fn without_action<S>(&self, result: Option<StepResult>) -> StepFuture<'_, S> {
         self.leave(result.unwrap_or_else(no_action));
         StepFuture::left()
     }

@@ -77,7 +77,7 @@ impl<C: Send + Sync + 'static> DagBuilder<C> {
                     let dag = define(any.max_nodes, any.within.clone())?;
                     closure.saga(name, dag, sources)
                 }
-                Some(StepKind::Wait(spec)) => closure.wait(name, spec, sources)?,
+                Some(StepKind::Wait(spec)) => closure.wait(name, spec, &sources)?,
                 None => closure.value(name, sources),
             };
             Ok((node, read))

@@ -31,6 +31,9 @@ pub trait ExternalEvent: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// Its revision.
     const REV: u32 = 0;
+    /// `W`: a type that only an event has.
+    #[doc(hidden)]
+    type Same<W>: From<W>;
 }
 
 /// The type of an event, as the log has it.
@@ -130,17 +133,27 @@ impl<C: Send + Sync + 'static> TypedClosure<C> {
         self,
         name: NodeName,
         spec: WaitSpec,
-        sources: Arc<[Source]>,
+        sources: &Arc<[Source]>,
     ) -> Result<AnyNode, InvalidName> {
-        let WaitSpec { event, timer, output } = spec;
+        let output = spec.output;
+        let alternatives = self.alternatives(spec, sources)?.into();
+        Ok(AnyNode::with(name, NodeBody::Wait(Wait { alternatives, output })))
+    }
+
+    /// What such a step waits for.
+    pub(super) fn alternatives(
+        self,
+        spec: WaitSpec,
+        sources: &Arc<[Source]>,
+    ) -> Result<Vec<WaitFor>, InvalidName> {
         let mut alternatives = Vec::new();
-        if let Some(EventSpec { event, read }) = event {
+        if let Some(EventSpec { event, read }) = spec.event {
             alternatives.push(WaitFor::Event(event()?, read));
         }
-        if let Some(WallClock(follows_wall_clock)) = timer {
-            alternatives.push(WaitFor::Timer { follows_wall_clock, time: Arc::new(self), sources });
+        if let Some(WallClock(follows_wall_clock)) = spec.timer {
+            let (time, sources) = (Arc::new(self), sources.clone());
+            alternatives.push(WaitFor::Timer { follows_wall_clock, time, sources });
         }
-        let wait = Wait { alternatives: alternatives.into(), output };
-        Ok(AnyNode::with(name, NodeBody::Wait(wait)))
+        Ok(alternatives)
     }
 }

@@ -270,6 +270,17 @@ fn waits() {
         let edges = (0..=n).map(|i| (i, i + 1)).collect::<Vec<_>>();
         Arc::new(Plan::new(nodes, &edges).with_pivot(n))
     };
+    // what `select` is: a race, and a choice by what came first
+    for alternatives in [vec![event(), Sleep], vec![event(), for_event("B")]] {
+        let arms = vec![inline_action(Output), chain(vec![once("s", InputsOnly)])];
+        let choice = node("w", PlanKind::Choose(arms));
+        plans.push(chain(vec![
+            once("a", Output),
+            wait("w.wait", &alternatives),
+            choice,
+            failing(),
+        ]));
+    }
     plans.push(pivotal(vec![once("a", Output), wait("w", &[event(), Sleep])], failing()));
     plans.push(pivotal(vec![once("a", Output)], wait("w", &[event()])));
     let mut setups = plans.into_iter().map(|plan| setup(plan, 1, 2)).collect::<Vec<_>>();

@@ -117,7 +117,7 @@ pub(crate) enum NodeForm {
     Bare,
     /// `for .. { .. }` and `let _ = ..;`: named after its kind, with a number.
     Numbered,
-    /// A `for`, `if`, `match` or `try` on the last line: named `output`.
+    /// A `for`, `if`, `match`, `try` or `select` on the last line: named `output`.
     Last,
 }
 
@@ -192,7 +192,7 @@ pub(crate) struct ForLoop {
     pub(crate) body: Body,
 }
 
-/// `if` with all of its `else`, `match`, or `try` with its `else`.
+/// `if` with all of its `else`, `match`, `try` with its `else`, or `select`.
 pub(crate) struct Choice {
     pub(crate) keyword: Span,
     /// What a `match` is on, and its braces.
@@ -203,7 +203,9 @@ pub(crate) struct Choice {
 impl Choice {
     /// True if one of the arms runs to its end, whatever the values are.
     pub(crate) fn is_total(&self) -> bool {
-        self.on.is_some() || self.arms.last().is_some_and(|arm| matches!(arm.test, ArmTest::Else))
+        self.on.is_some()
+            || self.is_select()
+            || self.arms.last().is_some_and(|arm| matches!(arm.test, ArmTest::Else))
     }
 
     /// True for a `try`, whose `else` runs if the body fails.
@@ -211,10 +213,16 @@ impl Choice {
         self.arms.first().is_some_and(|arm| matches!(arm.test, ArmTest::Try))
     }
 
+    /// True for a `select`, whose arms wait.
+    pub(crate) fn is_select(&self) -> bool {
+        self.arms.first().is_some_and(|arm| matches!(arm.test, ArmTest::Wait(..)))
+    }
+
     pub(crate) fn word(&self) -> &'static str {
         match &self.on {
             Some(_) => "match",
             None if self.is_try() => "try",
+            None if self.is_select() => "select",
             None => "if",
         }
     }
@@ -233,6 +241,8 @@ pub(crate) enum ArmTest {
     Else,
     /// `PAT if GUARD =>`
     Case(Pat, Option<Expr>),
+    /// `PAT = WAIT =>`
+    Wait(Pat, Box<Call>),
 }
 
 /// The last line: what the saga returns.

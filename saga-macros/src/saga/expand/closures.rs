@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, Type};
+use syn::{Expr, PathArguments, Type};
 
 use super::borrows::lasts;
 use super::reads::{ahead, bound, expr};
@@ -12,6 +12,7 @@ use super::spans::{block, here, local};
 use crate::names::{CompareConstants, ReadNames};
 use crate::saga::ast::{Call, Head};
 use crate::saga::expressions::unwrapped;
+use crate::saga::parse::waits::event;
 use crate::saga::resolve::wiring::Wiring;
 
 /// The user's literal, with names replaced by what reads them.
@@ -31,7 +32,16 @@ fn literal(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
         quote!(#comma #dots #from)
     });
     call.brace.surround(&mut literal, |tokens| tokens.extend(quote!(#inputs #rest)));
-    literal
+    match event(&call.path) {
+        None => literal,
+        Some(event) => {
+            let mut of = call.path.clone();
+            of.segments.iter_mut().for_each(|segment| segment.arguments = PathArguments::None);
+            // at one place, so that rustc reports a type that is no event once
+            let literal = block(event.span(), literal);
+            quote_spanned!(here(event.span())=> #of::for_event(#literal))
+        }
+    }
 }
 
 /// A closure that returns a future. All of it is at the place of the call; otherwise, carets would cover the
@@ -73,6 +83,19 @@ pub(crate) fn called(call: &Call, behind: bool, wiring: &Wiring, cx: &Ident) -> 
     let done = quote_spanned!(here(at)=> let #done = #called #wait; #done);
     let done = bound(wiring, cx, done);
     future(call, cx, quote!(#ahead #done))
+}
+
+/// The closure of what an arm of a `select` waits for.
+pub(crate) fn race(call: &Call, wiring: &Wiring, cx: &Ident) -> TokenStream {
+    let at = call.path.span();
+    let (ahead, literal) = (ahead(wiring, cx), literal(call, wiring, cx));
+    let race = quote_spanned!(here(at)=> (#cx).race(#literal));
+    if lasts(call, wiring) {
+        return closure(call, cx, quote!(#ahead #race));
+    }
+    let (done, wait) = (local("__done", Span::call_site()), quote!(.await));
+    let race = bound(wiring, cx, quote_spanned!(here(at)=> let #done = #race #wait; #done));
+    future(call, cx, quote!(#ahead #race))
 }
 
 /// The closure of a node whose type the user wrote, which rustc compares.

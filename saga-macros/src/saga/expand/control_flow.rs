@@ -1,4 +1,4 @@
-//! Writes `for`, `if`, `match` and `try`: a closure that decides, which contains the user's own construct so that
+//! Writes `for`, `if`, `match`, `try` and `select`: a closure that decides, which contains the user's own construct so that
 //! rustc checks it, and a closure for each body, which declares its nodes.
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -6,12 +6,13 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, Type};
 
+use super::closures::race as race_of;
 use super::nodes::Writer;
 use super::reads::{ahead, bindings, bound, expr, mutable, pattern, used};
 use super::spans::{block, here, local};
 use crate::saga::ast::{ArmTest, Body, Choice, ForLoop, NodeForm, Stmt, Tail};
 use crate::saga::resolve::InnerBody;
-use crate::saga::resolve::binders::{Binder, item};
+use crate::saga::resolve::binders::{Binder, awaited, item};
 use crate::saga::resolve::wiring::Wiring;
 
 /// `for PAT in EXPR { .. }`
@@ -54,7 +55,7 @@ pub(crate) fn for_loop(
     }
 }
 
-/// `if`, `match` or `try`
+/// `if`, `match`, `try` or `select`
 pub(crate) fn choice(
     writer: &Writer,
     choice: &Choice,
@@ -76,7 +77,7 @@ pub(crate) fn choice(
         match arm.test {
             // behind the pivot too: its failure leads to the `else`, or to a value
             ArmTest::Try => writer.may_fail(nodes),
-            ArmTest::If(_) | ArmTest::Else | ArmTest::Case(..) => nodes(),
+            ArmTest::If(_) | ArmTest::Else | ArmTest::Case(..) | ArmTest::Wait(..) => nodes(),
         }
     });
     if choice.is_try() {
@@ -91,6 +92,12 @@ pub(crate) fn choice(
             Some(ty) => as_type(node, ty, choice.keyword),
             None => node,
         };
+    }
+    if choice.is_select() {
+        let declared = declared.collect::<Vec<_>>();
+        let compare = compared(choice, &likes, ty);
+        let arms = SelectArms { names: &arms, likes: &likes, declared: &declared };
+        return select(writer, choice, text, wiring, bodies, &arms, &compare);
     }
     let which = which(choice, wiring, &cx, bodies);
     let which = bound(wiring, &cx, mutable(bodies.iter().map(|inner| &inner.binder), which));
@@ -110,6 +117,59 @@ pub(crate) fn choice(
         Some(ty) => as_type(node, ty, choice.keyword),
         None => node,
     }
+}
+
+/// The arms of a `select`, as they are declared.
+struct SelectArms<'a> {
+    names: &'a [Ident],
+    likes: &'a [Ident],
+    declared: &'a [TokenStream],
+}
+
+/// `select`: the waits, the arms, and the choice between them.
+fn select(
+    writer: &Writer,
+    choice: &Choice,
+    text: &str,
+    wiring: &Wiring,
+    bodies: &[InnerBody],
+    arms: &SelectArms,
+    compare: &TokenStream,
+) -> TokenStream {
+    let (dag, after) = (&writer.dag, &wiring.after);
+    let (cx, race) = (local("__cx", Span::call_site()), local("__race", Span::call_site()));
+    let SelectArms { names, likes, declared } = arms;
+    let (mut waits, mut cases, mut any) = (TokenStream::new(), TokenStream::new(), None);
+    for (k, (arm, inner)) in choice.arms.iter().zip(bodies).enumerate() {
+        let (ArmTest::Wait(_, call), Binder::Wait(pat, number)) = (&arm.test, inner.binder) else {
+            continue;
+        };
+        let awaited = awaited(number);
+        let (bindings, closure) = (bindings(&inner.wait), race_of(call, &inner.wait, &cx));
+        // All of it is at the place of the call, so that rustc reports a wait that does not fit only once.
+        let wait = quote_spanned!(here(call.path.span())=> #race.arm(#bindings, #closure));
+        waits.extend(quote!(let #awaited = #wait;));
+        let (used, pat) = (used(&variables(inner)), pattern(pat, wiring));
+        let binds = quote!({ #awaited.bind(#cx, |#pat| { #used }); #k });
+        let binds = mutable([&inner.binder], binds);
+        cases.extend(quote!(#k => #binds,));
+        any.get_or_insert(awaited);
+    }
+    quote! {{
+        let mut #race = #dag.begin_select(#text);
+        #waits
+        #(let (#names, #likes) = #dag.arm(|#dag| { #declared });)*
+        #dag.end_select(
+            #race,
+            &[#(#after.id()),*],
+            move |#cx| match #any.first(#cx) {
+                #cases
+                _ => #cx.wrong_arm(),
+            },
+            ::std::vec![#(#names),*],
+            #compare,
+        )
+    }}
 }
 
 /// The node, with a type that the user wrote and rustc compares.
@@ -190,8 +250,8 @@ fn compared(choice: &Choice, likes: &[Ident], ty: Option<&Type>) -> TokenStream 
         .zip(&choice.arms)
         .map(|(name, arm)| like(quote!(#name), end(&arm.body)))
         .collect::<Vec<_>>();
-    let value = match (&choice.on, values.as_slice()) {
-        (Some(_), values) => {
+    let value = match (choice.on.is_some() || choice.is_select(), values.as_slice()) {
+        (true, values) => {
             let last = values.len().saturating_sub(1);
             let arms = values.iter().enumerate().map(|(k, value)| match k == last {
                 true => quote!(_ => #value,),
@@ -200,7 +260,7 @@ fn compared(choice: &Choice, likes: &[Ident], ty: Option<&Type>) -> TokenStream 
             let arms = block(at, quote!(#(#arms)*));
             quote_spanned!(here(at)=> match 0usize #arms)
         }
-        (None, values) => {
+        (false, values) => {
             let mut tokens = TokenStream::new();
             for (k, value) in values.iter().enumerate() {
                 let value = block(at, value.clone());

@@ -8,7 +8,7 @@ use syn::{Expr, Pat};
 
 use super::spans::{here, local};
 use crate::names::{CompareConstants, ReadNames, read, real};
-use crate::saga::resolve::binders::{Binder, item};
+use crate::saga::resolve::binders::{Binder, awaited, item};
 use crate::saga::resolve::wiring::Wiring;
 
 /// Declares each name that must not be read, with an error as its value, so that rustc does not report it
@@ -111,6 +111,16 @@ pub(crate) fn bound(wiring: &Wiring, cx: &Ident, inner: TokenStream) -> TokenStr
             Binder::If(condition) => {
                 let condition = expr(condition, wiring, cx);
                 quote!(if #condition { #used #inner } else { #cx.wrong_arm() })
+            }
+            Binder::Wait(pat, number) => {
+                let (awaited, pat) = (awaited(number), pattern(pat, wiring));
+                quote! {
+                    match #awaited.get(#cx) {
+                        #pat => { #used #inner }
+                        #[allow(unreachable_patterns)]
+                        _ => #cx.wrong_arm(),
+                    }
+                }
             }
             Binder::Else => inner,
         };

@@ -51,7 +51,16 @@ pub(crate) fn if_branches(input: ParseStream, errors: &mut Errors) -> syn::Resul
 pub(crate) fn attempt(input: ParseStream, errors: &mut Errors) -> syn::Result<Choice> {
     let keyword = input.parse::<Token![try]>()?.span;
     has_body(input, "try { .. }")?;
-    let mut arms = vec![Arm { test: ArmTest::Try, body: body(input, errors)? }];
+    let mut attempted = body(input, errors)?;
+    if attempted.stmts.is_empty() && attempted.tail.is_none() {
+        let message =
+            "nothing in this `try` can fail: put nodes into its braces, `try { action { .. } }`";
+        let error = Error::new(keyword, message);
+        errors.push(error.clone());
+        // it has any type
+        (attempted.tail, attempted.broken) = (Some(Tail::Broken), Some(error));
+    }
+    let mut arms = vec![Arm { test: ArmTest::Try, body: attempted }];
     if input.parse::<Option<Token![else]>>()?.is_some() {
         has_body(input, "else { .. }")?;
         arms.push(Arm { test: ArmTest::Else, body: body(input, errors)? });
@@ -68,7 +77,7 @@ fn value(input: ParseStream, expected: &str) -> syn::Result<Expr> {
     input.call(Expr::parse_without_eager_brace)
 }
 
-fn has_body(input: ParseStream, form: &str) -> syn::Result<()> {
+pub(super) fn has_body(input: ParseStream, form: &str) -> syn::Result<()> {
     if input.peek(token::Brace) {
         return Ok(());
     }
@@ -107,13 +116,22 @@ fn case(input: ParseStream, errors: &mut Errors) -> syn::Result<Arm> {
     let pat = input.call(Pat::parse_multi_with_leading_vert)?;
     let guard = input.parse::<Option<Token![if]>>()?.map(|_| input.parse()).transpose()?;
     let arrow = input.parse::<Token![=>]>()?;
+    Ok(Arm { test: ArmTest::Case(pat, guard), body: arm_body(input, arrow, errors)? })
+}
+
+/// Reads what runs in an arm, behind its `=>`.
+pub(super) fn arm_body(
+    input: ParseStream,
+    arrow: Token![=>],
+    errors: &mut Errors,
+) -> syn::Result<Body> {
     let braces = input.peek(token::Brace);
     let body = if braces { body(input, errors)? } else { single(input, arrow, errors)? };
     let comma = input.parse::<Option<Token![,]>>()?.is_some();
     if !comma && !braces && !input.is_empty() {
         return Err(input.error("expected `,` after this arm"));
     }
-    Ok(Arm { test: ArmTest::Case(pat, guard), body })
+    Ok(body)
 }
 
 /// Reads an arm without braces, which is one node.

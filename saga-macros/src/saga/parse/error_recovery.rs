@@ -15,11 +15,18 @@ pub(crate) fn is_parallel(input: ParseStream) -> bool {
         && input.fork().call(Ident::parse_any).is_ok_and(|name| name == "parallel")
 }
 
+/// True before `select { .. }`.
+pub(crate) fn is_select(input: ParseStream) -> bool {
+    input.peek(syn::Ident)
+        && input.peek2(token::Brace)
+        && input.fork().call(Ident::parse_any).is_ok_and(|name| name == "select")
+}
+
 /// The error for a block with another name than `parallel`. Its braces contain statements, so it is not an
 /// action with its inputs.
 pub(crate) fn unknown_block(input: ParseStream) -> Option<Error> {
     let ahead = input.fork();
-    let name = ahead.parse::<Ident>().ok().filter(|name| name != "parallel")?;
+    let name = ahead.parse::<Ident>().ok().filter(|name| name != "parallel" && name != "select")?;
     let holds_statements: syn::Result<bool> = (|| {
         let content;
         braced!(content in ahead);
@@ -49,10 +56,10 @@ pub(crate) fn never(input: ParseStream) -> Option<Error> {
     Some(Error::new(input.span(), message))
 }
 
-/// The keyword of a `for`, `if`, `match` or `try`.
+/// The keyword of a `for`, `if`, `match`, `try` or `select`.
 pub(crate) fn construct(input: ParseStream) -> Option<Ident> {
     let here = input.peek(Token![for]) || input.peek(Token![if]);
-    let here = here || input.peek(Token![match]) || input.peek(Token![try]);
+    let here = here || input.peek(Token![match]) || input.peek(Token![try]) || is_select(input);
     here.then(|| input.fork().call(Ident::parse_any).ok()).flatten()
 }
 
@@ -75,7 +82,7 @@ pub(crate) fn skip_statement(input: ParseStream) {
     }
 }
 
-/// Skips the block or blocks of a `for`, `if`, `match` or `try`.
+/// Skips the block or blocks of a `for`, `if`, `match`, `try` or `select`.
 pub(crate) fn skip_construct(input: ParseStream) {
     let next = || input.peek(Token![let]) && input.peek2(syn::Ident) && input.peek3(Token![=]);
     while !input.is_empty() && !input.peek(Token![;]) && !next() {

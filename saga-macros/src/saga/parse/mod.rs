@@ -7,6 +7,7 @@ mod error_recovery;
 mod head;
 mod parameters;
 mod plain_control_flow;
+mod select;
 mod statement_end;
 mod statements;
 mod step;
@@ -82,7 +83,7 @@ pub(crate) fn body(input: ParseStream, errors: &mut Errors) -> syn::Result<Body>
     Ok(Body { stmts, tail: tail.or(broken.then_some(Tail::Broken)), broken: why, at })
 }
 
-/// The node, and the name that the last line stands for, of a `for`, `if` or `match` on the last line.
+/// The node, and the name that the last line stands for, of a `for`, `if`, `match`, `try` or `select` on the last line.
 pub(crate) fn last(step: Step, attributes: Attributes, at: Span) -> (Box<Node>, Tail) {
     let name = Ident::new("output", at);
     let tail = Tail::Name(name.clone());

@@ -221,8 +221,11 @@ fn bare(
             return Ok(Parsed::Nothing);
         }
         _ => {
+            let returns = input.peek(Token![return]);
             let expr = input.parse::<Expr>();
-            let message = if last && input.is_empty() {
+            let message = if returns {
+                "there is no `return`: the last line, without `;`, is the value"
+            } else if last && input.is_empty() {
                 "the last line is an action, the name of a node, or an expression in braces: `{ .. }`"
             } else {
                 "expected a node, `let name = action { .. };` or `action { .. };`, or `parallel { .. }`"

@@ -8,8 +8,9 @@ use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Expr, FieldValue, Path, Token, braced, token};
 
 use super::control_flow::{attempt, for_loop, if_branches, match_arms};
-use super::error_recovery::{first, never, starts_statement};
+use super::error_recovery::{first, is_select, never, starts_statement};
 use super::head::skip_all;
+use super::select::select;
 use super::waits;
 use crate::errors::{Errors, as_text};
 use crate::names::is_capital;
@@ -28,6 +29,8 @@ pub(crate) fn step(input: ParseStream, errors: &mut Errors) -> Step {
         match_arms(input, errors).map(Step::Choice)
     } else if input.peek(Token![try]) {
         attempt(input, errors).map(Step::Choice)
+    } else if is_select(input) {
+        select(input, errors).map(Step::Choice)
     } else if input.peek(token::Brace) {
         input.parse().map(Step::Value)
     } else {

@@ -8,6 +8,8 @@ use syn::{
     parse_quote_spanned,
 };
 
+use crate::saga::ast::Call;
+
 /// The word, and the one that takes its place if there is a timeout: then the output is an `Option`.
 const WORD: &str = "wait_for";
 const WITHIN: &str = "wait_for_within";
@@ -43,6 +45,21 @@ pub(crate) fn event(path: &Path) -> Option<&Path> {
     }
 }
 
+/// The timeout of a wait for an event, if it has one.
+pub(super) fn timeout(call: &Call) -> Option<&FieldValue> {
+    event(&call.path)?;
+    call.inputs.iter().find(|input| is_timeout(input))
+}
+
+/// True if the user wrote nothing between the braces.
+pub(super) fn is_without_inputs(call: &Call) -> bool {
+    call.inputs.len() <= usize::from(event(&call.path).is_some())
+}
+
+fn is_timeout(input: &FieldValue) -> bool {
+    matches!(&input.member, Member::Named(name) if name == "timeout")
+}
+
 /// Adds what the user does not write: the field that holds the type of the event.
 pub(super) fn complete(path: &mut Path, inputs: &mut Punctuated<FieldValue, Token![,]>) {
     let Some(last) = path.segments.last_mut() else { return };
@@ -50,8 +67,6 @@ pub(super) fn complete(path: &mut Path, inputs: &mut Punctuated<FieldValue, Toke
         return;
     }
     let span = last.ident.span();
-    let is_timeout =
-        |input: &FieldValue| matches!(&input.member, Member::Named(name) if name == "timeout");
     if inputs.iter().any(is_timeout) {
         last.ident = Ident::new(WITHIN, span);
     }

@@ -18,6 +18,8 @@ pub(crate) enum Binder<'a> {
     Case(&'a Expr, &'a Pat, Option<&'a Expr>),
     /// A condition with `let`.
     If(&'a Expr),
+    /// The pattern of an arm of a `select`, and the number of what it waits for in the saga.
+    Wait(&'a Pat, usize),
     /// An `else`, which binds nothing.
     Else,
 }
@@ -35,6 +37,7 @@ impl Binder<'_> {
                 names.expr(on);
                 names.case(pat, *guard);
             }
+            Self::Wait(pat, _) => names.case(pat, None),
             Self::If(condition) => names.condition(condition),
             Self::Else => {}
         }
@@ -44,7 +47,7 @@ impl Binder<'_> {
     /// True if one of its variables is `mut`.
     pub(crate) fn has_mut(&self) -> bool {
         match self {
-            Self::For(pat, ..) => has_mut(Some(pat), None),
+            Self::For(pat, ..) | Self::Wait(pat, _) => has_mut(Some(pat), None),
             Self::Case(_, pat, guard) => has_mut(Some(pat), *guard),
             Self::If(condition) => has_mut(None, Some(condition)),
             Self::Else => false,
@@ -54,7 +57,7 @@ impl Binder<'_> {
     /// The variables that its patterns bind, without constants of the saga, which patterns compare with.
     pub(crate) fn variables(&self, constants: &BTreeSet<String>) -> Vec<Ident> {
         let mut variables = match self {
-            Self::For(pat, ..) => variables_of(pat),
+            Self::For(pat, ..) | Self::Wait(pat, _) => variables_of(pat),
             Self::Case(_, pat, guard) => {
                 let mut variables = variables_of(pat);
                 variables.extend(guard.iter().flat_map(|guard| variables_in(guard)));
@@ -71,6 +74,11 @@ impl Binder<'_> {
 /// The name of a `for`'s item, which the user's code cannot see.
 pub(crate) fn item(number: usize) -> Ident {
     Ident::new(&format!("__item{number}"), Span::mixed_site())
+}
+
+/// The name of what an arm of a `select` waits for.
+pub(crate) fn awaited(number: usize) -> Ident {
+    Ident::new(&format!("__awaited{number}"), Span::mixed_site())
 }
 
 /// A binder around a node, with what must be computed again for the variables that it binds.

@@ -17,7 +17,7 @@ use self::binders::Binder;
 use self::owned_values::borrowed;
 use self::scopes::Scopes;
 use self::wiring::{Reader, Wiring, below};
-use super::ast::{ArmTest, Body, Choice, Node, NodeForm, Saga, Step, Stmt, Tail};
+use super::ast::{ArmTest, Body, Call, Choice, Node, NodeForm, Saga, Step, Stmt, Tail};
 use crate::errors::{Errors, did_you_mean, list};
 use crate::names::Names;
 
@@ -45,6 +45,8 @@ pub(crate) struct InnerBody<'a> {
     /// Those of its variables that are read.
     pub(crate) used: BTreeSet<String>,
     pub(crate) wired: Wired<'a>,
+    /// What the wait of an arm of a `select` reads.
+    pub(crate) wait: Wiring<'a>,
 }
 
 /// Resolves a saga; also returns the constants of the saga that patterns compare with.
@@ -63,7 +65,7 @@ struct Resolver<'a, 'e> {
     scopes: Scopes<'a>,
     /// The node that is being resolved, last, and those in whose bodies it is.
     open: Vec<Ident>,
-    /// How many `for` items are numbered so far.
+    /// How many `for` items and waits of a `select` are numbered so far.
     items: usize,
 }
 
@@ -138,11 +140,19 @@ impl<'a> Resolver<'a, '_> {
             Step::Choice(choice) => {
                 let input = Some(choice.word().to_string());
                 let names = names_of(choice, self.names());
-                let wiring = match choice.is_try() {
+                let mut wiring = match choice.is_try() || choice.is_select() {
                     true => Wiring::default(),
                     false => self.reader().inputs([(input, names)]),
                 };
-                for arm in &choice.arms {
+                // the waits begin before anything in the arms does
+                let waits = choice.arms.iter().map(|arm| match &arm.test {
+                    ArmTest::Wait(_, call) => self.wait(call, &mut wiring),
+                    ArmTest::If(_) | ArmTest::Try | ArmTest::Else | ArmTest::Case(..) => {
+                        Wiring::default()
+                    }
+                });
+                let waits = waits.collect::<Vec<_>>();
+                for (arm, wait) in choice.arms.iter().zip(waits) {
                     let binder = match (&arm.test, &choice.on) {
                         (ArmTest::Case(pat, guard), Some((on, _))) => {
                             Binder::Case(on, pat, guard.as_ref())
@@ -150,9 +160,13 @@ impl<'a> Resolver<'a, '_> {
                         // Only a `match`, which is on something, has cases.
                         (ArmTest::Case(..), None) => Binder::Else,
                         (ArmTest::If(condition), _) => Binder::If(condition),
+                        (ArmTest::Wait(pat, _), _) => {
+                            self.items += 1;
+                            Binder::Wait(pat, self.items - 1)
+                        }
                         (ArmTest::Try | ArmTest::Else, _) => Binder::Else,
                     };
-                    bodies.push(self.inner_body(binder, &arm.body));
+                    bodies.push(InnerBody { wait, ..self.inner_body(binder, &arm.body) });
                 }
                 wiring
             }
@@ -179,6 +193,16 @@ impl<'a> Resolver<'a, '_> {
         (wiring, bodies)
     }
 
+    /// The wait of an arm of a `select`. What it reads and what is wrong with it is also noted for the node.
+    fn wait(&mut self, call: &'a Call, node: &mut Wiring<'a>) -> Wiring<'a> {
+        self.recursion(&call.path);
+        let mut wait = self.reader().call(call);
+        node.inputs.extend(wait.inputs.iter().cloned());
+        node.wrong.append(&mut wait.wrong);
+        node.broken = node.broken.take().or_else(|| wait.broken.take());
+        wait
+    }
+
     /// The expression of a computed node or constant, whose value is written to the log.
     fn value(&mut self, ty: Option<&Type>, expr: &Expr) -> Wiring<'a> {
         let names = self.names().with_expr(expr);
@@ -199,7 +223,8 @@ impl<'a> Resolver<'a, '_> {
         let variables = binder.variables(&self.scopes.constants());
         self.scopes.open_binder(binder);
         let wired = self.body(body, BTreeSet::new());
-        InnerBody { binder, variables, used: self.scopes.close_binder(), wired }
+        let used = self.scopes.close_binder();
+        InnerBody { binder, variables, used, wired, wait: Wiring::default() }
     }
 
     /// Reports a saga that is a node of itself.
@@ -250,7 +275,7 @@ fn names_of(choice: &Choice, mut names: Names) -> Names {
         match &arm.test {
             ArmTest::If(condition) => names.condition(condition),
             ArmTest::Case(pat, guard) => names.case(pat, guard.as_ref().map(|guard: &Expr| guard)),
-            ArmTest::Try | ArmTest::Else => {}
+            ArmTest::Try | ArmTest::Wait(..) | ArmTest::Else => {}
         }
     }
     names

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use proc_macro2::Ident;
 
-use super::binders::{Binder, BinderScope, NeededBinders, item};
+use super::binders::{Binder, BinderScope, NeededBinders, awaited, item};
 use crate::names::is_capital;
 use crate::saga::ast::{Node, NodeForm};
 
@@ -217,9 +217,11 @@ impl<'a> Scopes<'a> {
             scope.sources.extend(outer.sources.iter().cloned());
             scope.needs.push(outer);
         }
-        if let Binder::For(_, _, number) = binder {
+        match binder {
             // What its list reads is read through the item.
-            scope.sources = vec![item(number)];
+            Binder::For(_, _, number) => scope.sources = vec![item(number)],
+            Binder::Wait(_, number) => scope.sources.push(awaited(number)),
+            Binder::Case(..) | Binder::If(_) | Binder::Else => {}
         }
         scope
     }

@@ -1,0 +1,28 @@
+//! A race of actions would have losers with effects.
+#![allow(unused_imports, dead_code)]
+
+use std::time::Duration;
+
+use saga_core::prelude::*;
+use ui_tests::{actions::*, types::*};
+
+#[saga_event]
+struct Approved {
+    by: String,
+}
+
+#[saga_event]
+struct Wire {
+    cents: u64,
+}
+
+saga! {
+    S<Agency>() -> String {
+        select {
+            hotel = book_hotel { city: "Rome", nights: 2 } => note { text: &hotel.name },
+            _ = sleep { duration: Duration::from_secs(60) } => note { text: "too late" },
+        }
+    }
+}
+
+fn main() {}
