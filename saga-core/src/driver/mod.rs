@@ -150,14 +150,7 @@ impl Driver {
                     if let Effect::Finish(finish) = effect {
                         return self.finish(finish, task, link);
                     }
-                    if matches!(effect, Effect::Probe(_)) && task.lease_term == 0 {
-                        // a saga that was just loaded asks without an append before it
-                        task.lease_term = self.env.lease_term();
-                    }
-                    if let Effect::RunAction(call) | Effect::RunUndo(call) | Effect::Probe(call) =
-                        &effect
-                        && let Some(error) = self.lease_error(call.vertex, &task)
-                    {
+                    if let Some(error) = self.may_not_begin(&effect, &mut task) {
                         return self.lease_ended(error, task);
                     }
                     // it may lead to more effects, which come after these
@@ -367,13 +360,6 @@ impl Driver {
         crash_point("driver.finish.telling");
         self.progress.finish(Some(self.machine.status()), result);
         RunEnd::Done
-    }
-
-    /// Why no call may begin that the log authorizes: the lease of this process has ended since.
-    fn lease_error(&self, vertex: VertexId, task: &TaskState<'_>) -> Option<StoreError> {
-        let lost =
-            || task.permits.is_lost(vertex).then(|| self.env.lease.as_ref().map(Lease::error));
-        self.env.lease_error(task.lease_term).or_else(|| lost().flatten())
     }
 
     /// Other processes may run the saga by now: drops what is in flight.

@@ -22,14 +22,15 @@ use super::current_call::CurrentCall;
 use super::task_state::TaskState;
 use super::trace_links::call_span;
 use super::values::Opened;
-use super::{Driver, Stopwatch};
+use super::{Driver, Lease, Stopwatch};
 use crate::context::{
     ActionContext, AnyContext, CallInfo, ContextInner, Shared, StartCount, Transactions,
 };
 use crate::crash_points::crash_point;
-use crate::machine::{ActionResult, AuthorizedCall, Event, VertexId};
+use crate::machine::{ActionResult, AuthorizedCall, Effect, Event, VertexId};
 use crate::names::NodeIndex;
 use crate::panics::Contained;
+use crate::store::StoreError;
 pub(super) use attempt::{CallEnd, FailedAttempt};
 use attempt::{Called, GuardedAttempt};
 use blocking::PollTimes;
@@ -101,6 +102,24 @@ impl Driver {
         let (attempt, times) = (Some(attempt), PollTimes::default());
         let stopwatch = Stopwatch::default();
         task.calls.add(Call { vertex: v, attempt, current, span, times, stopwatch, permit });
+    }
+
+    /// Why this call may not begin, if it is one: the lease of this process has ended since the log authorized it.
+    pub(super) fn may_not_begin(
+        &self,
+        effect: &Effect,
+        task: &mut TaskState<'_>,
+    ) -> Option<StoreError> {
+        let (Effect::RunAction(call) | Effect::RunUndo(call) | Effect::Probe(call)) = effect else {
+            return None;
+        };
+        if matches!(effect, Effect::Probe(_)) && task.lease_term == 0 {
+            // a saga that was just loaded asks without an append before it
+            task.lease_term = self.env.lease_term();
+        }
+        let is_lost = || task.permits.is_lost(call.vertex);
+        let lost = || is_lost().then(|| self.env.lease.as_ref().map(Lease::error));
+        self.env.lease_error(task.lease_term).or_else(|| lost().flatten())
     }
 
     /// The execution context of a computed value, which has no transactions.
