@@ -117,7 +117,7 @@ fn entries() -> Named {
     let failure = || Failure::new(FailureKind::Failed, "no");
     let (id, at) = (Uuid::from_u128(7), Timestamp(1_700_000_000_000));
     let mut kinds = vec![
-        SagaEntry::Created { run_key: id, traceparent: None }.into(),
+        SagaEntry::Created { run_key: id, traceparent: None, starts_at: None }.into(),
         NodeEntry::Started.about("a", 1),
         NodeEntry::Succeeded(Payload::from(&b"{\"a\":[1,2.5]}"[..])).about("a", 1),
         NodeEntry::Failed(failure().into()).about("a", 1),

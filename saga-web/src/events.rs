@@ -141,7 +141,9 @@ mod tests {
         assert!(pause >= OF_ALL);
         let id = "order-1".parse().unwrap();
         let record = SagaRecord::new(id, "Order", WorkerId::generate(), Timestamp(1));
-        let kind = SagaEntry::Created { run_key: record.run_key, traceparent: None }.into();
+        let kind =
+            SagaEntry::Created { run_key: record.run_key, traceparent: None, starts_at: None }
+                .into();
         let created = saga_core::log::Entry { seq: 1, epoch: 1, at: Timestamp(1), kind };
         let record = SagaRecord { next_seq: 2, ..record };
         store.create(NewSaga { record, entries: vec![created] }).await.unwrap();

@@ -30,8 +30,10 @@ pub(crate) async fn redefine(store: &impl Store, says: &Says) -> Result<(), Trou
         next_seq: 2,
         ..SagaRecord::new(ID.parse()?, "redefined", owner.clone(), Timestamp(1))
     };
-    let created =
-        entry(1, SagaEntry::Created { run_key: record.run_key, traceparent: None }.into());
+    let created = entry(
+        1,
+        SagaEntry::Created { run_key: record.run_key, traceparent: None, starts_at: None }.into(),
+    );
     store.create(NewSaga { record, entries: vec![created] }).await?;
     let append = Append {
         saga: ID.parse()?,

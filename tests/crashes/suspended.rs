@@ -24,7 +24,8 @@ pub(crate) async fn suspend(store: &impl Store, says: &Says) -> Result<(), Troub
         next_seq: 2,
         ..SagaRecord::new(ID.parse()?, ID, one.clone(), Timestamp(1))
     };
-    let created = SagaEntry::Created { run_key: record.run_key, traceparent: None };
+    let created =
+        SagaEntry::Created { run_key: record.run_key, traceparent: None, starts_at: None };
     store.create(NewSaga { record, entries: vec![entry(1, 1, created)] }).await?;
     let (saga, wake_at) = (ID.parse()?, Some(DUE));
     store.suspend(Suspension { saga, owner: one, epoch: 1, next_seq: 2, wake_at }).await?;

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod crashes;
+mod later;
 mod leaving;
 mod select;
 mod woken;

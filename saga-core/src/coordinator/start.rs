@@ -82,15 +82,27 @@ pub(super) struct AnyStart {
     inner: Arc<CoordinatorInner>,
     request: StartRequest,
     id: Option<String>,
-    deadline: Option<Deadline>,
+    deadline: Option<When>,
+    starts: Option<When>,
     /// Faults that a test injects.
     faults: Vec<(NodePath, Fault)>,
 }
 
-/// When a saga must have ended.
-enum Deadline {
+/// When a saga starts, or must have ended.
+enum When {
     After(Duration),
     At(SystemTime),
+}
+
+impl When {
+    fn time(&self, from: Timestamp) -> Timestamp {
+        match self {
+            Self::After(after) => from.after(*after),
+            Self::At(time) => {
+                Timestamp(0).after(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+            }
+        }
+    }
 }
 
 impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
@@ -114,14 +126,52 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
     /// its undos wait for the end of the pause; a parked saga rolls back once it is unparked. While the
     /// pivot is in flight or in doubt, the deadline waits until its outcome is known.
     pub fn deadline(mut self, after: Duration) -> Self {
-        self.any.deadline = Some(Deadline::After(after));
+        self.any.deadline = Some(When::After(after));
         self
     }
 
     /// Rolls the saga back if it has neither ended nor passed its pivot at this time by the wall clock, at
     /// most 100 years ahead; otherwise like [`deadline`](Self::deadline).
     pub fn deadline_at(mut self, time: SystemTime) -> Self {
-        self.any.deadline = Some(Deadline::At(time));
+        self.any.deadline = Some(When::At(time));
+        self
+    }
+
+    /// Starts the saga at this time by the wall clock, at most 100 years ahead; a time that is over means at once.
+    ///
+    /// When [`start`](Self::start) returns, the saga is durable, and until its time comes it is a row of the store: any process that
+    /// knows its definition starts it then. It has an id and a handle, keeps the [events](crate::Coordinator::signal)
+    /// that come before it starts, and can be cancelled. A [`deadline`](Self::deadline) counts from its start. If a saga with this id
+    /// exists already, that one keeps its own time.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use saga_core::prelude::*;
+    /// # #[saga_action(no_undo)]
+    /// # async fn send(to: &str) -> Result<String, String> { Ok(format!("reminded {to}")) }
+    /// saga! { Remind<()>(who: String) -> String { send { to: who } } }
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sec = Coordinator::builder(()).saga::<Remind>().build().await?;
+    /// let remind = |who: &str| sec.saga(Remind { who: who.into() });
+    ///
+    /// let tomorrow = Duration::from_secs(24 * 3600);
+    /// let ada = remind("Ada").after(tomorrow).start().await?;
+    /// assert_eq!(ada.await?, "reminded Ada");
+    ///
+    /// let bob = remind("Bob").id("bob").at(SystemTime::now() + 7 * tomorrow).start().await?;
+    /// sec.operator("ann").cancel("bob", "he knows").await?;
+    /// assert!(matches!(bob.await, Err(SagaError::RolledBack(_))));
+    /// # Ok(()) }
+    /// ```
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.any.starts = Some(When::At(time));
+        self
+    }
+
+    /// Starts the saga this long from now, by the wall clock; otherwise like [`at`](Self::at).
+    pub fn after(mut self, time: Duration) -> Self {
+        self.any.starts = Some(When::After(time));
         self
     }
 
@@ -162,7 +212,7 @@ impl<C: Send + Sync + 'static, S: SagaType> SagaStart<C, S> {
 
 impl AnyStart {
     pub(super) fn new(inner: Arc<CoordinatorInner>, request: StartRequest) -> Self {
-        Self { inner, request, id: None, deadline: None, faults: Vec::new() }
+        Self { inner, request, id: None, deadline: None, starts: None, faults: Vec::new() }
     }
 
     pub(super) fn with_id(self, id: &SagaId) -> Self {
@@ -170,7 +220,7 @@ impl AnyStart {
     }
 
     pub(super) fn with_deadline(self, after: Option<Duration>) -> Self {
-        Self { deadline: after.map(Deadline::After), ..self }
+        Self { deadline: after.map(When::After), ..self }
     }
 
     /// Starts the saga. The future is boxed here, so that its code is part of this crate, and not of each program.
@@ -190,7 +240,7 @@ impl AnyStart {
         let inner = self.inner.clone();
         let (mut new, deadline, faults) = self.checked()?;
         if let Some(deadline) = deadline {
-            new.deadline = Some(Box::pin(inner.checked(deadline, &new.id, &new.dag)).await?);
+            new.deadline = Some(Box::pin(inner.checked(deadline, &new)).await?);
         }
         let started = inner.start(new, faults)?;
         let input = (&*started.name, &started.params);
@@ -198,7 +248,7 @@ impl AnyStart {
     }
 
     /// The saga that is to be started, without its deadline, which is not checked yet.
-    fn checked(self) -> Result<(NewRun, Option<Deadline>, Vec<PendingRequest>), StartError> {
+    fn checked(self) -> Result<(NewRun, Option<When>, Vec<PendingRequest>), StartError> {
         let inner = self.inner;
         inner.tasks.check()?;
         if inner.is_closing() {
@@ -234,7 +284,12 @@ impl AnyStart {
             Ok(PendingRequest::new(request).0)
         };
         let faults = self.faults.into_iter().map(inject).collect::<Result<_, StartError>>()?;
-        let new = NewRun { id, run_key, dag, params, deadline: None };
+        let now = inner.env.clock.now();
+        let starts_at = self.starts.map(|starts| starts.time(now)).filter(|at| *at > now);
+        if starts_at.is_some_and(|at| at > now.after(LONGEST_WAIT)) {
+            return Err(StartError::StartTooFar { saga: dag.name().to_string() });
+        }
+        let new = NewRun { id, run_key, dag, params, deadline: None, starts_at };
         Ok((new, self.deadline, faults))
     }
 }
@@ -310,26 +365,21 @@ impl CoordinatorInner {
     /// The time of a deadline that a saga can be started with.
     async fn checked(
         self: &Arc<Self>,
-        deadline: Deadline,
-        id: &SagaId,
-        dag: &AnyDag,
+        deadline: When,
+        new: &NewRun,
     ) -> Result<Timestamp, StartError> {
         let now = self.env.clock.now();
-        let saga = || dag.name().to_string();
-        let deadline = match deadline {
-            Deadline::After(after) => now.after(after),
-            Deadline::At(time) => {
-                let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-                let deadline = Timestamp(0).after(since);
-                let past = deadline <= now;
-                // an existing saga was started in time
-                if past && self.find(id, None).await?.is_none() {
-                    return Err(StartError::DeadlinePassed { saga: saga() });
-                }
-                deadline
-            }
-        };
-        if deadline > now.after(LONGEST_WAIT) {
+        let starts_at = new.starts_at.unwrap_or(now).max(now);
+        let saga = || new.dag.name().to_string();
+        let (by_clock, deadline) = (matches!(deadline, When::At(_)), deadline.time(starts_at));
+        // an existing saga was started in time
+        if by_clock && deadline <= starts_at && self.find(&new.id, None).await?.is_none() {
+            return Err(match deadline <= now {
+                true => StartError::DeadlinePassed { saga: saga() },
+                false => StartError::DeadlineBeforeStart { saga: saga() },
+            });
+        }
+        if deadline > starts_at.after(LONGEST_WAIT) {
             return Err(StartError::DeadlineTooFar { saga: saga() });
         }
         Ok(deadline)

@@ -19,6 +19,8 @@ pub(crate) struct NewRun {
     pub(crate) dag: Arc<AnyDag>,
     pub(crate) params: ActionOutput,
     pub(crate) deadline: Option<Timestamp>,
+    /// When it starts, if not at once.
+    pub(crate) starts_at: Option<Timestamp>,
 }
 
 impl Driver {
@@ -29,10 +31,11 @@ impl Driver {
         config: &Arc<Config>,
         link: DriverLink,
     ) -> Self {
-        let NewRun { id, run_key, dag, params, deadline } = new;
+        let NewRun { id, run_key, dag, params, deadline, starts_at } = new;
         let run = RunInfo::new(id, dag.name().clone(), run_key, link.home);
+        let config = config.with_deadline(deadline).with_start(starts_at);
         Self {
-            machine: Machine::new(dag.plan().clone(), config.with_deadline(deadline), 1),
+            machine: Machine::new(dag.plan().clone(), config, 1),
             values: Values::new(dag.clone(), dag.frame(params), env.limits.max_width)
                 .compared_by(Evaluations::of(&env, &run.id)),
             run: Arc::new(run),

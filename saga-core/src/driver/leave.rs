@@ -33,7 +33,9 @@ impl Driver {
         {
             task.lingers = None;
         } else if task.lingers.is_none() {
-            task.lingers = Some(Box::pin(tokio::time::sleep(LINGERS)));
+            // nothing is expected of a saga that has not started
+            let lingers = if self.machine.starts_not_yet() { Duration::ZERO } else { LINGERS };
+            task.lingers = Some(Box::pin(tokio::time::sleep(lingers)));
         }
     }
 

@@ -136,6 +136,18 @@ pub enum StartError {
         /// The saga's name.
         saga: String,
     },
+    /// The deadline is not after the time at which the saga starts.
+    #[error("saga `{saga}` was given a deadline before its start; give it a later one")]
+    DeadlineBeforeStart {
+        /// The saga's name.
+        saga: String,
+    },
+    /// The start is more than 100 years ahead.
+    #[error("saga `{saga}` was to start more than 100 years from now; give it an earlier time")]
+    StartTooFar {
+        /// The saga's name.
+        saga: String,
+    },
     /// The saga exists, but was started by a definition that this program does not know: it has not ended and nothing runs it,
     /// or its result cannot be read.
     #[error(

@@ -214,7 +214,10 @@ mod tests {
         let failure = Failure::new(FailureKind::Failed, "sold out");
         let cause = Cause::Failed { node: "nics[2]/ip".into() };
         let entries = vec![
-            entry(SagaEntry::Created { run_key: Uuid::nil(), traceparent: None }.into()),
+            entry(
+                SagaEntry::Created { run_key: Uuid::nil(), traceparent: None, starts_at: None }
+                    .into(),
+            ),
             entry(NodeEntry::Started.about("flight", 1)),
             entry(NodeEntry::Failed(failure.into()).about("nics[2]/ip", 2)),
             entry(SagaEntry::Unwinding(cause).into()),

@@ -18,6 +18,8 @@ pub struct Config {
     pub abandon_after: Duration,
     /// When the saga unwinds if it has not ended. Not while the pivot is in flight or in doubt, nor after it.
     pub deadline: Option<Timestamp>,
+    /// When a new saga starts; at once if none. Of one that is recovered, its log says it.
+    pub starts_at: Option<Timestamp>,
     /// True if each call needs a permit ([`Effect::RequestPermit`]), because this process bounds how many
     /// calls run at once in all of its sagas.
     pub permits: bool,
@@ -26,6 +28,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// The same for a saga that starts at this time.
+    pub(crate) fn with_start(self: &Arc<Self>, starts_at: Option<Timestamp>) -> Arc<Self> {
+        match self.starts_at == starts_at {
+            true => self.clone(),
+            false => Arc::new(Self { starts_at, ..**self }),
+        }
+    }
+
     /// The same with this deadline.
     pub(crate) fn with_deadline(self: &Arc<Self>, deadline: Option<Timestamp>) -> Arc<Self> {
         match self.deadline == deadline {
@@ -42,6 +52,7 @@ impl Default for Config {
             max_concurrency: None,
             abandon_after: Duration::from_secs(30),
             deadline: None,
+            starts_at: None,
             permits: false,
             max_kept_events: 1_000,
         }

@@ -313,9 +313,11 @@ impl Machine {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Created { run_key } => {
-                self.write(SagaEntry::Created { run_key, traceparent: None })
-            }
+            Event::Created { run_key } => self.write(SagaEntry::Created {
+                run_key,
+                traceparent: None,
+                starts_at: self.config.starts_at,
+            }),
             Event::Recovered => self.touched.extend(0..self.state.len()),
             Event::Watch(watch) => self.begin_watch(watch),
             Event::ActionDone { vertex, result } => self.action_done(vertex, result),

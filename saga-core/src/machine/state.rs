@@ -12,7 +12,7 @@ use super::node_paths::Paths;
 use super::progress::Progress;
 use super::start_order::Holders;
 use super::vertex::{UndoProgress, Vertex};
-use crate::log::{Cause, KeptKey, Migrated, NodePath, SagaStatus, Uuid};
+use crate::log::{Cause, KeptKey, Migrated, NodePath, SagaStatus, Timestamp, Uuid};
 use crate::names::NodeName;
 use crate::plan::{Plan, PlanKind};
 use crate::planted::{Mistake, planted};
@@ -84,6 +84,8 @@ pub struct SagaState {
     pub(super) vertices: Vec<Vertex>,
     pub(super) run_key: Option<Uuid>,
     pub(super) next_seq: u64,
+    /// Nothing starts before this time, unless the saga unwinds.
+    pub(super) starts_at: Timestamp,
     pub(super) unwinding: Option<Box<Cause>>,
     pub(super) ended: Option<SagaStatus>,
     pub(super) paused: bool,
@@ -120,6 +122,7 @@ impl SagaState {
             vertices: Vec::new(),
             run_key: None,
             next_seq: 1,
+            starts_at: Timestamp(0),
             unwinding: None,
             ended: None,
             paused: false,

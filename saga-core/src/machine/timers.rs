@@ -24,8 +24,20 @@ impl Machine {
         let waited = waited.into_iter().flatten();
         let waited = waited.map(|at| Timestamp(at.0.saturating_sub(set_back)));
         let alarm = self.rare().alarms.first().filter(|_| self.state.parked.is_none());
-        let waited = waited.chain(alarm.map(|(at, _)| *at));
+        let waited = waited.chain(alarm.map(|(at, _)| *at)).chain(self.starts_later());
         waited.chain(self.deadline()).chain(self.overdue_at()).min()
+    }
+
+    /// When the saga starts, if that is still to come. One that is halted then starts when it goes on.
+    fn starts_later(&self) -> Option<Timestamp> {
+        let halted = self.state.paused || self.state.parked.is_some();
+        (self.starts_not_yet() && !halted).then_some(self.state.starts_at)
+    }
+
+    /// True while the saga is there and has not started: it hears what is asked of it, and nothing else happens.
+    pub fn starts_not_yet(&self) -> bool {
+        let state = &self.state;
+        state.starts_at > self.now && state.unwinding.is_none() && state.ended.is_none()
     }
 
     /// When the saga will unwind, even if it is paused. There is no deadline while the pivot is in flight or in

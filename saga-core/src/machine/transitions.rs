@@ -6,7 +6,7 @@ use super::commands::Written;
 use super::progress::{Activity, Progress};
 use super::state::{Illegal, Part, SagaState, VertexId};
 use super::vertex::{ClosedKey, UndoProgress, Vertex};
-use crate::log::{EarlierAttempts, Entry, EntryKind, NodeEntry, SagaEntry};
+use crate::log::{EarlierAttempts, Entry, EntryKind, NodeEntry, SagaEntry, Timestamp};
 use crate::plan::PlanKind;
 use crate::planted::{Mistake, planted};
 
@@ -152,8 +152,9 @@ impl SagaState {
 
     fn follow_saga_entry(&mut self, entry: &SagaEntry, touched: &mut Vec<VertexId>) {
         match entry {
-            SagaEntry::Created { run_key, traceparent: _ } => {
+            SagaEntry::Created { run_key, traceparent: _, starts_at } => {
                 self.run_key = Some(*run_key);
+                self.starts_at = starts_at.unwrap_or(Timestamp(0));
                 if let Some(frame) = self.frames.first() {
                     let (base, plan) = (frame.base, frame.plan.clone());
                     touched.extend(plan.roots().iter().map(|root| base + root));

@@ -20,7 +20,7 @@ impl Machine {
                     self.pass_time(effects);
                 }
             }
-            let settled = self.is_settled();
+            let settled = self.is_settled() || self.starts_not_yet();
             if !settled && let Some(v) = self.touched.pop() {
                 self.work += 1;
                 self.decide(v, effects);
@@ -88,6 +88,7 @@ impl Machine {
     /// True if no time and no request of an operator can make a difference, as in most turns.
     fn waits_for_nothing(&self) -> bool {
         self.rare().waits_for_no_time()
+            && !self.starts_not_yet()
             && self.config.deadline.is_none()
             && self.state.asked.is_none()
     }
@@ -118,7 +119,7 @@ impl Machine {
             None if self.state.all_completed() => SagaStatus::Completed,
             Some(_) if self.state.all_settled() => SagaStatus::RolledBack,
             // what has not begun does not begin before another version goes on with it
-            None if settled => return,
+            None if settled || self.starts_not_yet() => return,
             // an undo has failed for good, or a node after the pivot has, where there is no way back
             Some(_) if idle => SagaStatus::Stuck,
             None if idle && self.state.past_pivot() => SagaStatus::Stuck,

@@ -101,12 +101,12 @@ impl Machine {
         NodeEntry::Waiting { until: until.collect() }
     }
 
-    /// True if the saga waits for a time or an event and nothing of it is under way in this process: it may be left until
+    /// True if the saga waits for a time or an event, or for its start, and nothing of it is under way in this process: it may be left until
     /// [`wake_at`](Self::wake_at), or until somebody asks for something. [`Event::Recovered`](super::Event::Recovered) is
     /// all that it needs to go on.
     pub fn only_waits(&self) -> bool {
         // asked after each turn of every saga, and few have any
-        if self.state.waits().is_empty() {
+        if self.state.waits().is_empty() && !self.starts_not_yet() {
             return false;
         }
         let rare = self.rare();

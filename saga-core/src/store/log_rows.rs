@@ -268,7 +268,7 @@ mod tests {
 
     fn entries() -> Vec<Entry> {
         let kinds = [
-            SagaEntry::Created { run_key: Uuid::nil(), traceparent: None }.into(),
+            SagaEntry::Created { run_key: Uuid::nil(), traceparent: None, starts_at: None }.into(),
             NodeEntry::Started.about("a \"b\"/ü", 1),
             NodeEntry::Succeeded(Payload::from(&b"\x00\xff\n"[..])).about("a \"b\"/ü", 1),
             NodeEntry::Succeeded(Payload::default()).about("c", u32::MAX),

@@ -17,7 +17,7 @@ pub(crate) fn new_saga(name: &str) -> NewSaga {
         seq: 1,
         epoch: 1,
         at: Timestamp(1_000),
-        kind: SagaEntry::Created { run_key, traceparent: None }.into(),
+        kind: SagaEntry::Created { run_key, traceparent: None, starts_at: None }.into(),
     };
     let record = SagaRecord {
         run_key,

@@ -292,7 +292,9 @@ pub(crate) async fn many(sagas: usize) -> MemoryStore {
             ..SagaRecord::new(id, "Old", worker.clone(), at)
         };
         record.status = if n % 20_000 == 7 { SagaStatus::Stuck } else { SagaStatus::Completed };
-        let kind = SagaEntry::Created { run_key: record.run_key, traceparent: None }.into();
+        let kind =
+            SagaEntry::Created { run_key: record.run_key, traceparent: None, starts_at: None }
+                .into();
         let entries = vec![Entry { seq: 1, epoch: 1, at, kind }];
         store.create(NewSaga { record, entries }).await.unwrap();
     }

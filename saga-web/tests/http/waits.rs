@@ -159,7 +159,8 @@ async fn sagas_that_nobody_keeps_in_memory_are_counted_and_listed() {
         SagaRecord::new("later".parse().unwrap(), "Old", WorkerId::generate(), Timestamp(1));
     let wake_at = Some(Timestamp(u64::MAX / 2));
     let record = SagaRecord { owner: None, suspended: true, wake_at, next_seq: 2, ..record };
-    let kind = SagaEntry::Created { run_key: record.run_key, traceparent: None }.into();
+    let kind =
+        SagaEntry::Created { run_key: record.run_key, traceparent: None, starts_at: None }.into();
     let entries = vec![Entry { seq: 1, epoch: 1, at: Timestamp(1), kind }];
     store.create(NewSaga { record, entries }).await.unwrap();
     let page = Shop::on(store).await.page(Options::new());

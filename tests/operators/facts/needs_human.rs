@@ -100,7 +100,9 @@ fn a_saga_whose_time_has_come_and_that_nobody_wakes_is_shown() {
     for (id, wake_at) in [("due", later(1)), ("not-yet", later(60)), ("event", None)] {
         let record = SagaRecord::new(id.parse().unwrap(), "Old", WorkerId::generate(), now);
         let record = SagaRecord { owner: None, suspended: true, wake_at, next_seq: 2, ..record };
-        let kind = SagaEntry::Created { run_key: record.run_key, traceparent: None }.into();
+        let kind =
+            SagaEntry::Created { run_key: record.run_key, traceparent: None, starts_at: None }
+                .into();
         let entries = vec![Entry { seq: 1, epoch: 1, at: now, kind }];
         x.process.until(x.store.create(NewSaga { record, entries })).unwrap();
     }

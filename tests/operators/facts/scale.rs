@@ -19,7 +19,7 @@ fn saga(n: usize, now: Timestamp) -> NewSaga {
         _ => record.wake_at = Some(Timestamp(now.0 + 10_000_000)),
     }
     let run_key = record.run_key;
-    let kind = SagaEntry::Created { run_key, traceparent: None }.into();
+    let kind = SagaEntry::Created { run_key, traceparent: None, starts_at: None }.into();
     let entries = vec![Entry { seq: 1, epoch: 1, at: record.created_at, kind }];
     record.next_seq = 2;
     assert_ne!(run_key, Uuid::nil());

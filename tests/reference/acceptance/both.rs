@@ -112,9 +112,12 @@ struct Ran {
 impl Ran {
     fn new(outcome: Result<Value, SagaError>, saga: StoredSaga, desk: &Desk) -> Self {
         let line = |entry: Entry| match entry.kind {
-            EntryKind::Saga(SagaEntry::Created { .. }) => {
-                SagaEntry::Created { run_key: uuid::Uuid::nil(), traceparent: None }.into()
+            EntryKind::Saga(SagaEntry::Created { .. }) => SagaEntry::Created {
+                run_key: uuid::Uuid::nil(),
+                traceparent: None,
+                starts_at: None,
             }
+            .into(),
             other => other,
         };
         Self {

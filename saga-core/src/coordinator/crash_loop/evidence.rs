@@ -144,7 +144,13 @@ mod tests {
 
     #[test]
     fn a_crash_counts_against_one_that_was_watched_alone() {
-        let created = || (1, SagaEntry::Created { run_key: Uuid::nil(), traceparent: None }.into());
+        let created = || {
+            (
+                1,
+                SagaEntry::Created { run_key: Uuid::nil(), traceparent: None, starts_at: None }
+                    .into(),
+            )
+        };
         let first = [created(), (1, started())];
         assert_eq!(evidence(&record(2, 2), &log(first.clone())), is(CrashState::Unwatched, 0, 0));
         let with_others =

@@ -114,6 +114,12 @@ pub enum WaitsFor {
         /// How many other nodes wait.
         others: usize,
     },
+    /// Its start, for which it was given a time.
+    Start {
+        /// When.
+        #[serde(serialize_with = "utc")]
+        at: Timestamp,
+    },
     /// Its worker, which goes on with it: nothing is in flight.
     Owner {
         /// The worker.
@@ -187,14 +193,25 @@ fn fact(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> WaitsFor {
         let (since, by) = last(log, is_paused).unwrap_or((saga.updated_at, None));
         return WaitsFor::Resume { since, by };
     }
-    call(facts).or_else(|| retry(facts)).or_else(|| wait(facts, log)).unwrap_or_else(
-        || match &facts.owner {
-            Some(owner) => {
-                WaitsFor::Owner { worker: owner.worker.clone(), last_heard: owner.last_heard }
-            }
-            None => WaitsFor::Worker { gone: None, unknown_version: owner.unknown_version },
-        },
-    )
+    let owned = || match &facts.owner {
+        Some(owner) => {
+            WaitsFor::Owner { worker: owner.worker.clone(), last_heard: owner.last_heard }
+        }
+        None => WaitsFor::Worker { gone: None, unknown_version: owner.unknown_version },
+    };
+    let found = call(facts).or_else(|| retry(facts)).or_else(|| wait(facts, log));
+    found.or_else(|| start(facts, log)).unwrap_or_else(owned)
+}
+
+/// When a saga starts that has not begun to unwind, if that is still to come.
+fn start(facts: &SagaFacts, log: &[Entry]) -> Option<WaitsFor> {
+    let is_running = matches!(facts.saga.state, ListedState::Running | ListedState::Waiting);
+    match log.first()?.saga_entry()? {
+        SagaEntry::Created { starts_at: Some(at), .. } if is_running && *at > facts.at => {
+            Some(WaitsFor::Start { at: *at })
+        }
+        _ => None,
+    }
 }
 
 /// The time of the last such entry, and who asked for it if it was a pause.
@@ -377,6 +394,7 @@ fn sentence(facts: &SagaFacts, fact: &WaitsFor, owner: &OwnerState) -> String {
                 None => format!("`{node}` has waited {} for event {events}{others}", ago(*since)),
             }
         }
+        WaitsFor::Start { at } => format!("starts at {}", AtTime { at: *at, now }),
         WaitsFor::Owner { worker, last_heard } => {
             let heard = last_heard.map(|at| format!(", last heard {} ago", ago(at)));
             format!("owned by worker {worker}{}", heard.unwrap_or_default())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Migrated;
-use crate::log::{Cause, Command, Fault, NodePath, Refusal, SagaStatus, Uuid};
+use crate::log::{Cause, Command, Fault, NodePath, Refusal, SagaStatus, Timestamp, Uuid};
 
 /// What an entry about the saga as a whole records. The variants' names are the words in the stored log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub enum SagaEntry {
         /// The span that started the saga, as a W3C `traceparent` (feature `opentelemetry`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         traceparent: Option<Arc<str>>,
+        /// When it starts; at once if none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        starts_at: Option<Timestamp>,
     },
     /// From here on the saga unwinds.
     Unwinding(Cause),
@@ -159,11 +162,8 @@ impl SagaEntry {
             Self::Injected { at, fault } => Some(format!("{fault:?} at `{at}`")),
             Self::Ended(status) => Some(status.to_string()),
             Self::Migrated(migrated) => Some(migrated.to_string()),
-            Self::Created { .. }
-            | Self::Paused
-            | Self::Resumed
-            | Self::Unparked
-            | Self::Cleared => None,
+            Self::Created { starts_at, .. } => starts_at.map(|at| format!("starts at {at}")),
+            Self::Paused | Self::Resumed | Self::Unparked | Self::Cleared => None,
         }
     }
 

@@ -32,7 +32,10 @@ fn new_saga(name: &str) -> NewSaga {
     };
     NewSaga {
         record,
-        entries: vec![entry(1, SagaEntry::Created { run_key, traceparent: None }.into())],
+        entries: vec![entry(
+            1,
+            SagaEntry::Created { run_key, traceparent: None, starts_at: None }.into(),
+        )],
     }
 }
 

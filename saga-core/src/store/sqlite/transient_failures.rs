@@ -9,7 +9,7 @@ fn new_saga(id: &str, size: usize) -> NewSaga {
     let mut record = SagaRecord::new(id.parse().unwrap(), "Trip", worker, Timestamp(1));
     record.params = Payload::from(vec![b'7'; size]);
     record.next_seq = 2;
-    let kind = SagaEntry::Created { run_key: Uuid::nil(), traceparent: None };
+    let kind = SagaEntry::Created { run_key: Uuid::nil(), traceparent: None, starts_at: None };
     let entry = Entry { seq: 1, epoch: 1, at: Timestamp(1), kind: kind.into() };
     NewSaga { record, entries: vec![entry] }
 }

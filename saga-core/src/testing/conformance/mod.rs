@@ -206,7 +206,8 @@ fn new_saga(name: &str) -> NewSaga {
         updated_at: Timestamp(1_001),
         ..SagaRecord::new(id(name), "book_trip", worker("one"), Timestamp(1_000))
     };
-    let created = SagaEntry::Created { run_key: record.run_key, traceparent: None }.into();
+    let created =
+        SagaEntry::Created { run_key: record.run_key, traceparent: None, starts_at: None }.into();
     NewSaga { record, entries: vec![entry(1, created)] }
 }
 

@@ -224,7 +224,11 @@ impl Runner {
             let name = plan.nodes()[node as usize].name.to_string();
             NodeEntry::Skipped.about(NodePath::from(name.as_str()), 0)
         });
-        let created = EntryKind::from(SagaEntry::Created { run_key: RUN_KEY, traceparent: None });
+        let created = EntryKind::from(SagaEntry::Created {
+            run_key: RUN_KEY,
+            traceparent: None,
+            starts_at: None,
+        });
         let kinds = [created].into_iter().chain(skipped).collect::<Vec<_>>();
         if kinds.len() > 1 {
             let entry = |(seq, kind)| Entry { seq, epoch: 1, at: self.now, kind };

@@ -21,6 +21,7 @@ fn any_config() -> impl Strategy<Value = Config> {
             max_concurrency,
             abandon_after: Duration::from_millis(abandon),
             deadline: deadline.map(|millis| Timestamp(1_000_000 + millis)),
+            starts_at: None,
             permits,
             max_kept_events,
         },
