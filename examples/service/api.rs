@@ -72,7 +72,7 @@ async fn show(State(orders): State<Orders>, Path(id): Path<String>) -> Response 
 fn in_words(status: SagaStatus) -> &'static str {
     match status {
         SagaStatus::Running => "under way",
-        SagaStatus::Aborting | SagaStatus::RollingBack => "being cancelled",
+        SagaStatus::Failed | SagaStatus::RollingBack => "being cancelled",
         SagaStatus::Completed => "shipped",
         SagaStatus::RolledBack => "cancelled",
         // somebody is looking at it: it is first on the page for operators

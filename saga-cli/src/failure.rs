@@ -28,6 +28,8 @@ pub(crate) enum Exit {
     NotConfirmed,
     /// The doctor found something.
     Findings,
+    /// What was tried again has failed again.
+    FailedAgain,
 }
 
 impl Exit {
@@ -43,6 +45,7 @@ impl Exit {
             Self::Some => 6,
             Self::NotConfirmed => 7,
             Self::Findings => 8,
+            Self::FailedAgain => 9,
         }
     }
 }
@@ -90,6 +93,7 @@ impl From<OperateError> for Failure {
             OperateError::Refused { .. } => Exit::Refused,
             OperateError::Unanswered { .. } => Exit::Unanswered,
             OperateError::NotCarriedOut { .. }
+            | OperateError::StoreSilent { .. }
             | OperateError::UnknownVersion { .. }
             | OperateError::Runtime(_)
             | OperateError::ShutDown

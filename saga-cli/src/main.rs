@@ -35,6 +35,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            if exit == Exit::Usage && wants_json() {
+                return Output::new(true).failure(&Failure::usage(in_short(&error))).into();
+            }
             // there is nowhere to report that the terminal is gone
             let _ = error.print();
             return exit.into();
@@ -45,6 +48,21 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => output.failure(&failure).into(),
     }
+}
+
+/// True if JSON was asked for on a command line that cannot be read otherwise.
+fn wants_json() -> bool {
+    let words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    words.into_iter().any(|word| word == "--json")
+}
+
+/// What is wrong with a command line, without how it is written.
+fn in_short(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let what = text.split("\n\nUsage:").next().unwrap_or(&text);
+    let what = what.split("\n\nFor more information").next().unwrap_or(what);
+    let what = what.strip_prefix("error: ").unwrap_or(what);
+    what.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {

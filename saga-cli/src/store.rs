@@ -88,9 +88,19 @@ impl Global {
 
     /// Opens the store.
     pub(crate) async fn open(&self, access: Access) -> Result<Opened, Failure> {
+        self.open_within(access, PATIENCE).await
+    }
+
+    /// Opens the store for somebody who does not wait longer than this, or a second.
+    pub(crate) async fn open_within(
+        &self,
+        access: Access,
+        patience: Duration,
+    ) -> Result<Opened, Failure> {
+        let patience = patience.clamp(SHORTEST, PATIENCE);
         let prefix = self.table_prefix.as_deref();
         match self.url()? {
-            StoreUrl::Sqlite(path) => Ok(Opened::Sqlite(sqlite(&path, prefix, access)?)),
+            StoreUrl::Sqlite(path) => Ok(Opened::Sqlite(sqlite(&path, prefix, access, patience)?)),
             StoreUrl::File(path) => {
                 if prefix.is_some() {
                     return Err(Failure::usage(
@@ -104,16 +114,24 @@ impl Global {
                 }
                 Ok(Opened::File(FileStore::attach(path)?))
             }
-            StoreUrl::Postgres(url) => postgres(&url, prefix).await,
+            StoreUrl::Postgres(url) => postgres(&url, prefix, patience).await,
         }
     }
 }
 
-fn sqlite(path: &Path, prefix: Option<&str>, access: Access) -> Result<SqliteStore, Failure> {
-    let attached = match prefix {
-        None => SqliteStore::attach(path)?,
-        Some(prefix) => SqliteStore::attach_with_prefix(path, prefix)?,
-    };
+/// How long a server may take to answer, and a lock may be held, if nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The least of that: a store that works is busy for a moment now and then.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+fn sqlite(
+    path: &Path,
+    prefix: Option<&str>,
+    access: Access,
+    patience: Duration,
+) -> Result<SqliteStore, Failure> {
+    let attached = SqliteStore::attach_within(path, prefix, patience)?;
     Ok(match (access, prefix) {
         (Access::Attach, _) => attached,
         // the worker would create what is not there
@@ -135,16 +153,31 @@ fn no_worker(error: StoreError) -> Failure {
 }
 
 #[cfg(feature = "postgres")]
-async fn postgres(url: &str, prefix: Option<&str>) -> Result<Opened, Failure> {
-    let mut options = saga_core::store::PostgresStore::options(url).connections(2);
+async fn postgres(url: &str, prefix: Option<&str>, patience: Duration) -> Result<Opened, Failure> {
+    let options = saga_core::store::PostgresStore::options(url);
+    let mut options = options.connections(2).statement_timeout(patience);
     if let Some(prefix) = prefix {
         options = options.table_prefix(prefix);
     }
-    Ok(Opened::Postgres(options.attach().await?))
+    match tokio::time::timeout(patience, options.attach()).await {
+        Ok(attached) => Ok(Opened::Postgres(attached?)),
+        Err(_) => {
+            let place = StoreUrl::Postgres(url.to_string());
+            let after = patience.as_secs();
+            let why = format!(
+                "{place}: the server does not answer (within {after} s); check that it runs, and that nothing holds it up"
+            );
+            Err(Failure::error(why))
+        }
+    }
 }
 
 #[cfg(not(feature = "postgres"))]
-async fn postgres(_url: &str, _prefix: Option<&str>) -> Result<Opened, Failure> {
+async fn postgres(
+    _url: &str,
+    _prefix: Option<&str>,
+    _patience: Duration,
+) -> Result<Opened, Failure> {
     let why =
         "this program was built without PostgreSQL; build saga-cli with its feature `postgres`";
     Err(Failure::usage(why))

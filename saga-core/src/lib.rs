@@ -223,10 +223,11 @@ pub mod operator {
     #[cfg(feature = "metrics")]
     pub use crate::coordinator::facts::FleetGauges;
     pub use crate::coordinator::facts::{
-        AuditOutcome, AuditRecord, ExecutionRecord, Fleet, FleetVersion, HumanReason,
-        InvalidCursor, KeptEffect, NeedsHuman, NeedsHumanCursor, NeedsHumanFilter, NeedsHumanPage,
-        NodeFacts, OwnerFacts, PredictedEntry, Prediction, RetryFacts, SagaFacts, SagaFilter,
-        SagaSummary, WaitFacts, WaitsFor, Why,
+        AuditOutcome, AuditRecord, CallFacts, Check, Checkup, CheckupOptions, DiskSpace,
+        ExecutionRecord, Finding, Fleet, FleetVersion, HumanReason, InvalidCursor, KeptEffect,
+        Level, NeedsHuman, NeedsHumanCursor, NeedsHumanFilter, NeedsHumanPage, NodeFacts,
+        OwnerFacts, PredictedEntry, Prediction, RetryFacts, SagaFacts, SagaFilter, SagaSummary,
+        WaitFacts, WaitsFor, Why,
     };
     pub use crate::coordinator::inspect::SagaView;
     pub use crate::coordinator::operator::{MAX_NAME, MAX_NOTE, Operator};

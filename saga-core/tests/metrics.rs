@@ -68,10 +68,22 @@ fn name(key: &Key) -> String {
     format!("{}{}", key.name(), labels.collect::<String>())
 }
 
+impl Counts {
+    fn described(&self, name: &KeyName) {
+        self.0.lock().unwrap().insert(format!("described {}", name.as_str()), 1);
+    }
+}
+
 impl Recorder for Counts {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_counter(&self, name: KeyName, _: Option<Unit>, _: SharedString) {
+        self.described(&name);
+    }
+    fn describe_gauge(&self, name: KeyName, _: Option<Unit>, _: SharedString) {
+        self.described(&name);
+    }
+    fn describe_histogram(&self, name: KeyName, _: Option<Unit>, _: SharedString) {
+        self.described(&name);
+    }
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         Counter::from_arc(Arc::new(Count(self.clone(), name(key))))
     }
@@ -181,6 +193,7 @@ fn the_gauges_of_the_fleet_follow_it_and_go_back_to_zero() {
             assert_eq!(count("saga_running"), Some(0));
             assert_eq!(count("saga_waiting_for_store"), Some(0));
             assert_eq!(count("saga_store_fails"), Some(0));
+            assert_eq!(count("saga_unreadable"), Some(0));
             let store =
                 Some(StoreError::Closed { store: "a".to_string(), why: "full".to_string() });
             let mut health = sec.health();
@@ -212,6 +225,16 @@ fn the_dashboard_the_alerts_and_the_guide_name_the_metrics_that_there_are() {
         .filter(|name| name.starts_with("saga_"))
         .collect::<BTreeSet<_>>();
     assert!(there_are.len() >= 12, "{there_are:?}");
+
+    let counts = Counts::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    metrics::with_local_recorder(&counts, || {
+        let sec = Coordinator::builder(()).saga::<Order>();
+        drop(runtime.block_on(sec.build()).unwrap());
+    });
+    let counts = counts.0.lock().unwrap();
+    let described = counts.keys().filter_map(|name| name.strip_prefix("described "));
+    assert_eq!(described.collect::<BTreeSet<_>>(), there_are, "each is described");
 
     let guide = read("docs/monitoring.md");
     let listed = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());

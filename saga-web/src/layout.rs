@@ -157,7 +157,7 @@ pub(crate) fn words(state: ListedState) -> &'static str {
         ListedState::Paused => "paused",
         ListedState::Waiting => "waiting",
         ListedState::Running => "running",
-        ListedState::Aborting => "aborting",
+        ListedState::Failed => "failed",
         ListedState::RollingBack => "rolling back",
         ListedState::Completed => "completed",
         ListedState::RolledBack => "rolled back",
@@ -171,7 +171,7 @@ fn tone(state: ListedState) -> &'static str {
         ListedState::Parked => "warn",
         ListedState::Paused | ListedState::Waiting => "hold",
         ListedState::Running => "go",
-        ListedState::Aborting | ListedState::RollingBack => "back",
+        ListedState::Failed | ListedState::RollingBack => "back",
         ListedState::Completed => "good",
         ListedState::RolledBack => "undone",
     }
@@ -192,10 +192,13 @@ pub(crate) fn node_chip(state: ActionState) -> Markup {
     let (tone, words) = match state {
         ActionState::Pending => ("quiet", "pending"),
         ActionState::Running => ("go", "running"),
+        ActionState::Waiting => ("hold", "waiting"),
         ActionState::Completed => ("good", "completed"),
         ActionState::Failed => ("bad", "failed"),
+        ActionState::InDoubt => ("warn", "in doubt"),
         ActionState::Undoing => ("back", "undoing"),
         ActionState::Undone => ("undone", "undone"),
+        ActionState::Resolved => ("undone", "resolved by hand"),
         ActionState::UndoFailed => ("bad", "undo failed"),
         ActionState::Skipped => ("quiet", "skipped"),
     };

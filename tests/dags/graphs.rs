@@ -8,15 +8,15 @@ use serde_json::json;
 
 const DOT: &str = r##"digraph "Provision" {
     node [shape=box];
-    n0 [label="net\nmake\nundone", style=filled, fillcolor="#e1bee7"];
-    n1 [label="machines\nfor each\nfailed", style=filled, fillcolor="#ffcdd2"];
+    n0 [label="net\nmake\nundone", style=filled, fillcolor="#e1bee7", fontcolor="#1b1b1b"];
+    n1 [label="machines\nfor each\nfailed", style=filled, fillcolor="#ffcdd2", fontcolor="#1b1b1b"];
     subgraph cluster_n1_0 {
         label="each item of machines";
-        n1_0_0 [label="address\nAddress\n4 undone", style=filled, fillcolor="#e1bee7"];
+        n1_0_0 [label="address\nAddress\n4 undone", style=filled, fillcolor="#e1bee7", fontcolor="#1b1b1b"];
         subgraph cluster_n1_0_0_0 {
             label="saga Address";
-            n1_0_0_0_0 [label="reserved\nmake\n4 undone", style=filled, fillcolor="#e1bee7"];
-            n1_0_0_0_1 [label="announced\nready\n4 undone", style=filled, fillcolor="#e1bee7"];
+            n1_0_0_0_0 [label="reserved\nmake\n4 undone", style=filled, fillcolor="#e1bee7", fontcolor="#1b1b1b"];
+            n1_0_0_0_1 [label="announced\nready\n4 undone", style=filled, fillcolor="#e1bee7", fontcolor="#1b1b1b"];
             n1_0_0_0_0 -> n1_0_0_0_1;
         }
         n1_0_0 -> n1_0_0_0_0 [style=dashed];
@@ -45,7 +45,7 @@ async fn bodies_are_clusters_and_instances_are_counted() -> Result<(), Any> {
         "subgraph n1_0_1_1 [\"arm 1 of disks\"]",
         "n1_0_1 -.-> n1_0_1_1_0",
         "n1 --> n2",
-        "classDef undone fill:#e1bee7",
+        "classDef undone fill:#e1bee7,color:#1b1b1b",
     ] {
         assert!(lines.contains(&expected), "{expected}\n{mermaid}");
     }

@@ -1,10 +1,19 @@
 //! Examples at the end of the help of a command.
 
-pub(super) const LS: &str = "\
+use saga_core::operator::ListedState;
+
+const LS: &str = "\
 Examples:
   saga ls --needs-human
   saga ls --saga Order --state running,paused --older-than 1h
   saga ls --prefix eu- --limit 1000 --json";
+
+/// The states of sagas, and examples.
+pub(super) fn ls() -> String {
+    let states =
+        ListedState::ALL.map(|state| format!("  {:<13} {}\n", state.as_str(), state.meaning()));
+    format!("States:\n{}\n{LS}", states.concat())
+}
 
 pub(super) const SHOW: &str = "\
 Examples:
@@ -53,7 +62,12 @@ pub(super) const PURGE: &str =
     "Examples:\n  saga purge --ended-before 30d --dry-run\n  saga purge --ended-before 30d --yes";
 pub(super) const EXPORT: &str = "\
 Examples:
-  saga export order-42 --outputs --to order-42.json";
+  saga export order-42 --to order-42.json";
+
+pub(super) const SIGNAL: &str = "\
+Examples:
+  saga signal article-7 Approved --payload '{\"by\":\"Ada\"}' --event-id e-17 --dry-run
+  saga signal article-7 Approved --payload '{\"by\":\"Ada\"}' --event-id e-17";
 
 pub(super) const COMPLETIONS: &str = "\
 Examples:

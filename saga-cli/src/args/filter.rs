@@ -23,8 +23,8 @@ pub(crate) struct FilterArgs {
     /// Only sagas of this version
     #[arg(long = "version", value_name = "NUMBER")]
     pub(crate) saga_version: Option<u32>,
-    /// Only sagas whose definition has this fingerprint
-    #[arg(long, value_name = "HEX")]
+    /// Only sagas whose definition has a fingerprint that begins with this, as `saga fleet` prints it
+    #[arg(long, value_name = "HEX", value_parser = fingerprint)]
     pub(crate) fingerprint: Option<String>,
     /// Only sagas whose id begins with this
     #[arg(long, value_name = "ID")]
@@ -54,13 +54,25 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = limit())]
     pub(crate) limit: usize,
     /// Go on after this one: what the last line of the page before names
-    #[arg(long, value_name = "CURSOR")]
+    #[arg(long, value_name = "CURSOR", allow_hyphen_values = true)]
     pub(crate) after: Option<String>,
 }
 
 /// At least 1, because 0 would mean something else to the library.
 pub(crate) fn limit() -> impl TypedValueParser<Value = usize> {
     clap::value_parser!(u32).range(1..=100_000).map(|limit| limit as usize)
+}
+
+/// The first digits of a fingerprint, enough of them to name one.
+fn fingerprint(text: &str) -> Result<String, String> {
+    let hex = text.chars().all(|c| c.is_ascii_hexdigit());
+    match hex && text.len() >= 8 {
+        true => Ok(text.to_ascii_lowercase()),
+        false => {
+            Err("a fingerprint is at least 8 hexadecimal digits; `saga fleet` lists them"
+                .to_string())
+        }
+    }
 }
 
 fn states() -> impl TypedValueParser<Value = ListedState> {

@@ -11,7 +11,8 @@ use clap_complete::Shell;
 
 pub(crate) use filter::{FilterArgs, ListArgs, before};
 pub(crate) use requests::{
-    AskArgs, DecideArgs, NoteArgs, PurgeArgs, RequestArgs, ResolveArgs, RetryArgs, TargetArgs,
+    AskArgs, DecideArgs, NoteArgs, PurgeArgs, RequestArgs, ResolveArgs, RetryArgs, SignalArgs,
+    TargetArgs,
 };
 
 const EXIT_CODES: &str = "\
@@ -22,9 +23,10 @@ Exit codes:
   3  there is no such saga
   4  the saga refuses the request; nothing has changed
   5  no worker has answered yet; the request is in the store and will be carried out
-  6  some requests of a batch were not carried out
+  6  some requests of a batch were not carried out; of a dry run, would not be
   7  not confirmed
-  8  the doctor has findings";
+  8  the doctor has findings
+  9  what was tried again has failed again";
 
 /// Shows sagas, says what they wait for, and carries out what their operators decide.
 ///
@@ -32,7 +34,7 @@ Exit codes:
 /// a worker is running or not. What changes a saga is a request: it is left in the store, and the worker carries it out. Without
 /// a worker it stays there, and is carried out as soon as one runs the saga again.
 ///
-/// Parameters and outputs of sagas are not shown unless `--outputs` is given.
+/// Outputs of sagas are not shown unless `--outputs` is given; their parameters are only in what `export` writes.
 #[derive(Parser)]
 #[command(name = "saga", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -61,7 +63,7 @@ pub(crate) struct Global {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// List sagas, or those that need a human
-    #[command(after_help = examples::LS)]
+    #[command(after_help = examples::ls())]
     Ls(ListArgs),
     /// Count sagas by name, version and state
     Fleet,
@@ -108,6 +110,11 @@ pub(crate) enum Command {
     /// Roll back sagas that have completed
     #[command(after_help = examples::ROLLBACK)]
     Rollback(NoteArgs),
+    /// Tell a saga that something has happened for which it waits, or is going to wait
+    ///
+    /// The event is kept in the saga's log until a node takes it. `saga why` says for which event a saga waits.
+    #[command(after_help = examples::SIGNAL)]
+    Signal(SignalArgs),
     /// Remove sagas that ended long ago, with their logs
     #[command(after_help = examples::PURGE)]
     Purge(PurgeArgs),
@@ -196,12 +203,12 @@ pub(crate) enum GraphFormat {
 pub(crate) struct ExportArgs {
     /// The id of the saga
     pub(crate) id: String,
-    /// An export has the parameters and all outputs in it; say that this is intended
-    #[arg(long, required = true)]
-    pub(crate) outputs: bool,
-    /// Write to this file instead of the standard output
+    /// Write to this file, which must not exist, instead of the standard output
     #[arg(long, value_name = "FILE")]
     pub(crate) to: Option<PathBuf>,
+    /// Do not ask whether the parameters and all outputs, which an export has in it, may be shown
+    #[arg(long, short)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args)]

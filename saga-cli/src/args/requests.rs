@@ -23,7 +23,7 @@ pub(crate) struct TargetArgs {
 /// How something is asked.
 #[derive(Args, Clone)]
 pub(crate) struct AskArgs {
-    /// Your name, for the saga's log [default: the name of your account]
+    /// Your name, for the saga's log [default: $USER]. A dry run needs none
     #[arg(long, env = "SAGA_BY", value_name = "NAME")]
     pub(crate) by: Option<String>,
     /// How long to wait for the answer of a worker. The request stays in the store if there is none
@@ -101,6 +101,26 @@ pub(crate) struct DecideArgs {
     /// How you know, for the saga's log
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: String,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct SignalArgs {
+    /// The id of the saga
+    pub(crate) id: String,
+    /// The name of the event, such as Approved
+    pub(crate) event: String,
+    /// What is known about it, as JSON
+    #[arg(long, value_name = "JSON", default_value = "null")]
+    pub(crate) payload: String,
+    /// What tells this event from others with its name, such as the id that a webhook came with: sent again, it is a duplicate
+    /// [default: a new one]
+    #[arg(long, value_name = "EVENT_ID")]
+    pub(crate) event_id: Option<String>,
+    /// The revision of the event's type, if it declares one
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) rev: u32,
     #[command(flatten)]
     pub(crate) ask: AskArgs,
 }

@@ -1,11 +1,16 @@
 //! Asks one thing of one or many sagas: shows what would happen, asks for confirmation, sends the requests, and says what
 //! became of each.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
 use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use saga_core::operator::{Answer, Command, OperateError, Operator, Prediction};
+use saga_core::SagaStatus;
+use saga_core::operator::{Answer, AuditOutcome, Command, OperateError, Operator, Prediction};
 use serde::Serialize;
 
 use crate::args::{AskArgs, Global, TargetArgs};
@@ -22,6 +27,10 @@ const AT_ONCE: usize = 32;
 /// How many sagas are listed in one go.
 const PAGE: usize = 500;
 
+/// How often it is looked, after Ctrl-C, whether a request has come to the store.
+const LOOKS: usize = 10;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// What is asked.
 pub(super) struct Batch {
     pub(super) command: Command,
@@ -33,9 +42,10 @@ pub(super) struct Batch {
 #[derive(Serialize)]
 pub(crate) struct Asked {
     pub(crate) saga: String,
-    /// `done`, `held`, `nothing_to_do`, `refused`, `unanswered`, `not_found` or `failed`.
+    /// `done`, `held`, `nothing_to_do`, `duplicate`, `begun`, `failed_again`, `refused`, `unanswered`, `not_asked`, `not_found`
+    /// or `failed`.
     pub(crate) outcome: &'static str,
-    /// Why, if it is none of the first three.
+    /// Why, if it is none of the first five.
     pub(crate) message: Option<String>,
     #[serde(skip)]
     pub(crate) exit: Exit,
@@ -48,6 +58,9 @@ pub(crate) struct AllAsked {
     pub(crate) results: Vec<Asked>,
     /// True if more sagas than `--limit` meet the conditions: these were not asked.
     pub(crate) more: bool,
+    /// True if somebody has pressed Ctrl-C before all of them had an answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) interrupted: bool,
 }
 
 /// What would become of one request.
@@ -74,8 +87,10 @@ pub(super) async fn ask(
     args: &AskArgs,
     batch: Batch,
 ) -> Result<Exit, Failure> {
-    let operator = global.open(Access::Attach).await?.operator(&name(args)?, args.wait);
-    let (ids, more) = ids(&operator, targets).await?;
+    let operator = global.open_within(Access::Attach, args.wait).await?;
+    let operator = operator.operator(&name(args)?, args.wait);
+    let operator = &operator;
+    let (ids, more) = ids(operator, targets).await?;
     if more && !output.json {
         output.note(&format!(
             "more than {} sagas meet the conditions; these are the first by id, --limit asks for more",
@@ -84,7 +99,7 @@ pub(super) async fn ask(
     }
     let word = batch.command.name();
     if args.dry_run {
-        return foresee(output, &operator, &ids, more, &batch.command).await;
+        return foresee(output, operator, &ids, more, &batch.command).await;
     }
     let many = ids.len() > 1;
     if (batch.destroys || many) && !ids.is_empty() {
@@ -105,19 +120,75 @@ pub(super) async fn ask(
         confirm(&format!("{word} {what}?"), args.yes)?;
     }
     let bar = progress(if many { ids.len() } else { 0 });
-    let asked = stream::iter(ids).map(|id| {
-        let (operator, command, bar) = (&operator, batch.command.clone(), &bar);
-        async move {
-            let answer = operator.ask(&id, command).await;
-            bar.inc(1);
-            Asked::new(id, answer)
-        }
-    });
-    let results = asked.buffered(AT_ONCE).collect::<Vec<_>>().await;
+    let (results, interrupted) = send(operator, &ids, &batch.command, args.wait, &bar).await;
     bar.finish_and_clear();
     let exit = together(results.iter().map(|asked| asked.exit));
-    output.show(&AllAsked { command: word, results, more }, text::requests::asked)?;
+    let all = AllAsked { command: word, results, more, interrupted };
+    output.show(&all, text::requests::asked)?;
     Ok(exit)
+}
+
+/// Asks each of them, and returns what became of it, in this order; true if somebody has pressed Ctrl-C meanwhile.
+async fn send(
+    operator: &Operator,
+    ids: &[String],
+    command: &Command,
+    wait: Duration,
+    bar: &ProgressBar,
+) -> (Vec<Asked>, bool) {
+    let (begun, ended) = (RefCell::new(BTreeSet::new()), RefCell::new(Vec::new()));
+    let interrupted = {
+        let asks = stream::iter(ids).map(|id| {
+            let (begun, ended) = (&begun, &ended);
+            async move {
+                begun.borrow_mut().insert(id.as_str());
+                let since = Instant::now();
+                let mut asked = Asked::new(id.clone(), operator.ask(id, command.clone()).await);
+                if asked.outcome == "done" && tries_again(command) {
+                    asked.how_it_went(operator, wait.saturating_sub(since.elapsed())).await;
+                }
+                ended.borrow_mut().push(asked);
+                bar.inc(1);
+            }
+        });
+        let all = pin!(asks.buffer_unordered(AT_ONCE).count());
+        matches!(select(all, pin!(tokio::signal::ctrl_c())).await, Either::Right(_))
+    };
+    let (begun, mut ended) = (begun.into_inner(), ended.into_inner());
+    let left = |ended: &[Asked], id: &str| ended.iter().all(|asked| asked.saga != id);
+    let mut rest = Vec::new();
+    for id in ids.iter().filter(|id| left(&ended, id)) {
+        let mut asked = false;
+        // it may have been on its way to the store
+        for _ in 0..LOOKS {
+            if !begun.contains(id.as_str()) || asked {
+                break;
+            }
+            asked = is_left(operator, id, command).await;
+            if !asked {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        }
+        rest.push(Asked::interrupted(id.clone(), asked));
+    }
+    ended.extend(rest);
+    let place = |asked: &Asked| ids.iter().position(|id| *id == asked.saga);
+    ended.sort_by_cached_key(place);
+    (ended, interrupted)
+}
+
+/// True if it is worth waiting for what becomes of it: what has failed before may fail again at once.
+fn tries_again(command: &Command) -> bool {
+    matches!(command, Command::RetryAll | Command::RetryUndo { .. } | Command::Retry { .. })
+}
+
+/// True if a request of this operator waits for a worker.
+async fn is_left(operator: &Operator, id: &str, command: &Command) -> bool {
+    let audit = operator.audit(id).await.unwrap_or_default();
+    audit.iter().any(|record| {
+        let waits = record.outcome == AuditOutcome::Waiting;
+        waits && record.by == operator.name() && record.command == command.name()
+    })
 }
 
 impl Asked {
@@ -125,9 +196,8 @@ impl Asked {
         let (outcome, exit, message) = match answer {
             Ok(Answer::Done) => ("done", Exit::Done, None),
             Ok(Answer::Held) => ("held", Exit::Done, None),
-            Ok(Answer::NothingToDo { .. } | Answer::Duplicate) => {
-                ("nothing_to_do", Exit::Done, None)
-            }
+            Ok(Answer::NothingToDo { .. }) => ("nothing_to_do", Exit::Done, None),
+            Ok(Answer::Duplicate) => ("duplicate", Exit::Done, None),
             Ok(Answer::Refused(why)) => ("refused", Exit::Refused, Some(why.to_string())),
             Err(OperateError::Refused { refusal, .. }) => {
                 ("refused", Exit::Refused, Some(refusal.to_string()))
@@ -143,12 +213,36 @@ impl Asked {
                     | Exit::Usage
                     | Exit::Some
                     | Exit::NotConfirmed
+                    | Exit::FailedAgain
                     | Exit::Findings => "failed",
                 };
                 (outcome, exit, Some(message))
             }
         };
         Self { saga, outcome, message, exit }
+    }
+
+    /// Waits for the end of what is tried again, but not longer than this.
+    async fn how_it_went(&mut self, operator: &Operator, patience: Duration) {
+        let ended = operator.until_ended(&self.saga, patience).await;
+        match ended.ok().flatten().map(|position| position.status) {
+            Some(SagaStatus::Stuck) => {
+                (self.outcome, self.exit) = ("failed_again", Exit::FailedAgain);
+                self.message = operator.why(&self.saga).await.ok().map(|why| why.sentence);
+            }
+            Some(SagaStatus::Completed | SagaStatus::RolledBack) => {}
+            Some(SagaStatus::Running | SagaStatus::Failed | SagaStatus::RollingBack) | None => {
+                self.outcome = "begun";
+            }
+        }
+    }
+
+    fn interrupted(saga: String, asked: bool) -> Self {
+        let (outcome, exit, why) = match asked {
+            true => ("unanswered", Exit::Unanswered, "interrupted before a worker has answered"),
+            false => ("not_asked", Exit::Some, "interrupted before it was asked"),
+        };
+        Self { saga, outcome, message: Some(why.to_string()), exit }
     }
 }
 
@@ -236,7 +330,8 @@ fn name(args: &AskArgs) -> Result<String, Failure> {
         let names = ["USER", "LOGNAME", "USERNAME"].into_iter();
         names.filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty())
     };
-    args.by.clone().or_else(account).ok_or_else(|| {
+    let nobody = || args.dry_run.then(|| "you".to_string());
+    args.by.clone().or_else(account).or_else(nobody).ok_or_else(|| {
         Failure::usage("what is your name, for the saga's log? give --by, or set SAGA_BY")
     })
 }

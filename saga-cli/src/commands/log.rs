@@ -36,6 +36,9 @@ pub(crate) struct Line {
 struct Lines {
     saga: String,
     entries: Vec<Line>,
+    /// What is wrong with the rest of the log, if it is corrupt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
 impl Line {
@@ -69,11 +72,40 @@ fn lines(view: &SagaView, args: &LogArgs) -> Vec<Line> {
     lines.filter(|line| args.node.is_none() || line.node == args.node).collect()
 }
 
+/// Refuses a node that the saga does not have. One that is inside another may come into being later.
+fn check_node(view: &SagaView, args: &LogArgs, later: bool) -> Result<(), Failure> {
+    let Some(node) = &args.node else { return Ok(()) };
+    let mut entries = view.log.entries().iter();
+    let is_there = view.nodes.iter().any(|one| one.node.as_str() == node)
+        || entries.any(|entry| entry.node().is_some_and(|one| one.as_str() == node));
+    // an instance of `for` has a number, and whoever chooses has arms
+    let outer = node.split(['/', '[', '#']).next().unwrap_or_default();
+    let may_come =
+        later && outer != node && view.nodes.iter().any(|one| one.node.as_str() == outer);
+    if is_there || may_come || view.nodes.is_empty() {
+        return Ok(());
+    }
+    let names = view.nodes.iter().take(10).map(|one| format!("`{}`", one.node));
+    let mut names = names.collect::<Vec<_>>().join(", ");
+    if view.nodes.len() > 10 {
+        names += ", ..";
+    }
+    let why = format!("saga {} has no node `{node}`; it has {names}", args.id);
+    Err(Failure::usage(why))
+}
+
 pub(super) async fn log(global: &Global, output: &Output, args: LogArgs) -> Result<Exit, Failure> {
-    let view = reader(global).await?.view(&args.id).await?;
+    let (view, problem) = reader(global).await?.view_readable(&args.id).await?;
+    if problem.is_none() {
+        check_node(&view, &args, false)?;
+    }
     let entries = lines(&view, &args);
-    output.show(&Lines { saga: args.id, entries }, |log| text::log::lines(&log.entries))?;
-    Ok(Exit::Done)
+    let log = Lines { saga: args.id, entries, problem };
+    output.show(&log, |log| text::log::lines(&log.entries))?;
+    match log.problem {
+        None => Ok(Exit::Done),
+        Some(why) => Err(Failure::error(format!("saga {}: {why}", log.saga))),
+    }
 }
 
 /// What a saga waits for that does nothing until somebody asks it to.
@@ -104,6 +136,9 @@ pub(super) async fn tail(
             position = now.first().copied().flatten();
         }
         let view = operator.view(&args.log.id).await?;
+        if seen.is_none() {
+            check_node(&view, &args.log, true)?;
+        }
         let mut news = lines(&view, &args.log);
         match seen {
             None => drop(news.drain(..news.len().saturating_sub(args.lines))),

@@ -17,7 +17,6 @@ use clap::CommandFactory;
 use saga_core::operator::Operator;
 
 pub(crate) use batch::{AllAsked, Asked, Foreseen};
-pub(crate) use doctor::{Checkup, Level};
 pub(crate) use log::Line;
 
 use crate::args::{Cli, Command, Global};
@@ -47,6 +46,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Decide(args) => request::decide(global, output, args).await,
         Command::Unpark(args) => request::unpark(global, output, args).await,
         Command::Rollback(args) => request::rollback(global, output, args).await,
+        Command::Signal(args) => request::signal(global, output, args).await,
         Command::Purge(args) => purge::purge(global, output, args).await,
         Command::Export(args) => export::export(global, output, args).await,
         Command::Doctor(args) => doctor::doctor(global, output, args).await,

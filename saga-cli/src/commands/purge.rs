@@ -2,7 +2,7 @@
 
 use saga_core::SagaStatus;
 use saga_core::operator::{ListedState, Operator, SagaFilter};
-use saga_core::store::Purge;
+use saga_core::store::{CurrentWorker, Purge};
 use serde::Serialize;
 
 use super::batch::progress;
@@ -25,6 +25,8 @@ struct Removed {
     sagas: u64,
     /// How many stay because a request to them has no answer yet; of a dry run, it is not known.
     asked: Option<u64>,
+    /// True if it is refused because a worker has the store open, which is the only one that may purge it.
+    in_use: bool,
 }
 
 pub(super) async fn purge(
@@ -41,15 +43,25 @@ pub(super) async fn purge(
     }
     let filter = SagaFilter { states, updated_before: Some(ended_before), ..SagaFilter::default() };
     let found = count(&reader(global).await?, filter.clone(), args.limit).await?;
+    // a store with one worker at a time is purged by that one
+    let in_use = match global.open(Access::Attach).await?.store().current_worker().await? {
+        CurrentWorker::Present(_) => true,
+        CurrentWorker::Absent | CurrentWorker::Unknown => false,
+    };
     if args.dry_run || found == 0 {
         let asked = (found == 0).then_some(0);
-        let removed = Removed { dry_run: args.dry_run, sagas: found as u64, asked };
-        output.show(&removed, |removed| match removed.sagas {
-            0 => "no saga ended so long ago\n".to_string(),
-            sagas => format!(
-                "{} would be removed, except those with a request that has no answer yet: this is a dry run\n",
-                text::list::count(sagas)
-            ),
+        let removed = Removed { dry_run: args.dry_run, sagas: found as u64, asked, in_use };
+        output.show(&removed, |removed| match (removed.sagas, removed.in_use) {
+            (0, _) => "no saga ended so long ago\n".to_string(),
+            (sagas, in_use) => {
+                let refused = "; but it would be refused now, since a worker has the store open: let that worker do it with \
+                               `Coordinator::purge`, or purge when it has stopped";
+                format!(
+                    "{} would be removed, except those with a request that has no answer yet: this is a dry run{}\n",
+                    text::list::count(sagas),
+                    if in_use { refused } else { "" }
+                )
+            }
         })?;
         return Ok(Exit::Done);
     }
@@ -74,7 +86,7 @@ pub(super) async fn purge(
     // what was found and is still there has a request: a purge leaves out nothing else
     let asked = count(&reader(global).await?, filter, args.limit).await?;
     let asked = if sagas < limit { asked as u64 } else { 0 };
-    let removed = Removed { dry_run: false, sagas, asked: Some(asked) };
+    let removed = Removed { dry_run: false, sagas, asked: Some(asked), in_use: false };
     output.show(&removed, |removed| {
         let gone = format!("removed {}\n", text::list::count(removed.sagas));
         match removed.asked {

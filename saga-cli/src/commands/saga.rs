@@ -5,7 +5,7 @@ use crate::args::{Global, ShowArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::text;
-use crate::text::escape::plain;
+use crate::text::escape::brief;
 
 pub(super) async fn show(
     global: &Global,
@@ -22,7 +22,7 @@ pub(super) async fn show(
 
 pub(super) async fn why(global: &Global, output: &Output, id: &str) -> Result<Exit, Failure> {
     let why = reader(global).await?.why(id).await?;
-    output.show(&why, |why| plain(&why.sentence) + "\n")?;
+    output.show(&why, |why| brief(&why.sentence) + "\n")?;
     Ok(Exit::Done)
 }
 

@@ -1,8 +1,9 @@
 //! What the doctor has found.
 
+use saga_core::operator::{Checkup, Level};
+
 use super::escape::plain;
 use super::table::{table, text};
-use crate::commands::{Checkup, Level};
 
 /// A line for each thing that was looked at.
 pub(crate) fn checkup(checkup: &Checkup) -> String {
@@ -13,7 +14,7 @@ pub(crate) fn checkup(checkup: &Checkup) -> String {
             Level::Unknown => "unknown",
             Level::Problem => "PROBLEM",
         };
-        table.add_row([finding.check, level, &plain(&finding.what)]);
+        table.add_row([finding.check.as_str(), level, &plain(&finding.what)]);
     }
     text(&table)
 }

@@ -29,6 +29,17 @@ pub(crate) fn short(text: &str, most: usize) -> String {
     }
 }
 
+/// [`plain`], unless it is so long that nobody would read it: then its beginning, and how long it is.
+pub(crate) fn brief(text: &str) -> String {
+    const MOST: usize = 4000;
+    if text.len() <= MOST {
+        return plain(text);
+    }
+    let cut = (0..=MOST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let beginning = text.get(..cut).unwrap_or_default();
+    format!("{} ... ({} bytes in all; `saga log` has them)", plain(beginning), text.len())
+}
+
 /// Text in a language of its own, such as that of Graphviz, with what a terminal would obey escaped.
 pub(crate) fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -83,6 +94,14 @@ mod tests {
         assert_eq!(plain_lines("a\u{8}b\nc"), "a\\u{8}b\nc\n");
         assert_eq!(short("123456", 4), "123…");
         assert_eq!(short("1234", 4), "1234");
+    }
+
+    #[test]
+    fn a_text_that_nobody_would_read_is_cut_off() {
+        let long = "ü".repeat(500_000);
+        let cut = brief(&long);
+        assert!(cut.len() < 5000 && cut.contains("(1000000 bytes in all; "), "{}", cut.len());
+        assert_eq!(brief("sold\nout"), "sold\\nout");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Lists of sagas.
 
+use std::io::IsTerminal;
+
 use saga_core::log::Timestamp;
 use saga_core::operator::{NeedsHuman, SagaSummary};
 
@@ -7,8 +9,15 @@ use super::escape::{plain, short};
 use super::table::{right, table, text};
 use super::time::age;
 
-/// How much of an error or a reason is shown in a list; `show` and `why` have all of it.
+/// How much of an error or a reason is shown in a list on a terminal; `show` and `why` have more of it.
 const NOTE: usize = 80;
+
+/// How much of it is shown to another program, or in a file: everything but what nobody would read.
+const WHOLE_NOTE: usize = 4000;
+
+fn note(text: &str) -> String {
+    short(text, if std::io::stdout().is_terminal() { NOTE } else { WHOLE_NOTE })
+}
 
 /// A line for each saga.
 pub(crate) fn sagas(sagas: &[SagaSummary], now: Timestamp) -> String {
@@ -17,7 +26,7 @@ pub(crate) fn sagas(sagas: &[SagaSummary], now: Timestamp) -> String {
     }
     let mut table = table(&["ID", "SAGA", "VERSION", "STATE", "AGE", "LAST ENTRY", "NOTE"]);
     for saga in sagas {
-        let note = saga.parked_reason.as_ref().or(saga.error.as_ref());
+        let said = saga.parked_reason.as_ref().or(saga.error.as_ref());
         table.add_row([
             saga.id.to_string(),
             plain(&saga.saga),
@@ -25,7 +34,7 @@ pub(crate) fn sagas(sagas: &[SagaSummary], now: Timestamp) -> String {
             saga.state.to_string(),
             age(saga.created_at, now),
             age(saga.updated_at, now) + " ago",
-            note.map(|note| short(note, NOTE)).unwrap_or_default(),
+            said.map(|said| note(said)).unwrap_or_default(),
         ]);
     }
     right(&mut table, &[2, 4, 5]);
@@ -45,7 +54,7 @@ pub(crate) fn needs_human(sagas: &[NeedsHuman], now: Timestamp) -> String {
             version(saga),
             reason.to_string(),
             age(saga.updated_at, now) + " ago",
-            short(because, NOTE),
+            note(because),
         ]);
     }
     right(&mut table, &[2, 4]);
@@ -59,7 +68,7 @@ pub(crate) fn count(sagas: u64) -> String {
 
 /// How to see the next page.
 pub(crate) fn more(next: Option<&str>) -> String {
-    next.map(|next| format!("there are more; go on with --after {}\n", plain(next)))
+    next.map(|next| format!("there are more; go on with --after={}\n", plain(next)))
         .unwrap_or_default()
 }
 

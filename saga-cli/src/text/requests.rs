@@ -10,6 +10,14 @@ pub(crate) fn asked(all: &AllAsked) -> String {
         return "no saga meets the conditions\n".to_string();
     }
     let mut out = all.results.iter().map(|asked| line(all.command, asked)).collect::<String>();
+    if all.interrupted {
+        let count = |outcome| all.results.iter().filter(|asked| asked.outcome == outcome).count();
+        out += &format!(
+            "interrupted: {} in the store and without an answer, {} not asked\n",
+            count("unanswered"),
+            count("not_asked")
+        );
+    }
     if all.results.len() > 1 {
         let done = all.results.iter().filter(|asked| asked.exit == Exit::Done).count();
         let others = all.results.len() - done;
@@ -23,7 +31,14 @@ fn line(command: &str, asked: &Asked) -> String {
     let saga = plain(&asked.saga);
     let why = asked.message.as_deref().map(plain).unwrap_or_default();
     match asked.outcome {
+        "done" if command == "signal" => format!("{saga}: the event is in its log\n"),
+        "begun" => {
+            format!("{saga}: {command} has begun again; `saga tail {saga}` shows how it goes\n")
+        }
+        "failed_again" => format!("{saga}: {command} has failed again: {why}\n"),
         "done" => format!("{saga}: {command} is in its log and takes effect\n"),
+        "duplicate" => format!("{saga}: nothing to do, it has this event already\n"),
+        "not_asked" => format!("{saga}: {command} was not asked: {why}\n"),
         "held" => format!("{saga}: {command} is held until its pivot has ended\n"),
         "nothing_to_do" => format!("{saga}: nothing to do, it is already there\n"),
         "refused" => format!("{saga}: {command} is refused: {why}\n"),

@@ -1,8 +1,9 @@
 //! One saga.
 
-use saga_core::operator::{AuditOutcome, AuditRecord, NodeFacts, SagaFacts};
+use saga_core::operator::{AuditOutcome, AuditRecord, NodeFacts, SagaFacts, WaitFacts};
+use saga_core::{ActionState, SagaStatus};
 
-use super::escape::plain;
+use super::escape::{brief, plain};
 use super::list::version;
 use super::table::{right, table, text};
 use super::time::age;
@@ -17,7 +18,7 @@ pub(crate) fn facts(facts: &SagaFacts) -> String {
     }
     out.push('\n');
     let mut line = |name: &str, value: String| out += &format!("  {name:<13}{value}\n");
-    line("why", plain(&facts.why.sentence));
+    line("why", brief(&facts.why.sentence));
     line("created", format!("{} ({} ago)", saga.created_at, age(saga.created_at, facts.at)));
     line("last entry", format!("{} ({} ago)", saga.updated_at, age(saga.updated_at, facts.at)));
     if let Some(deadline) = saga.deadline {
@@ -37,7 +38,7 @@ pub(crate) fn facts(facts: &SagaFacts) -> String {
     }
     for (name, text) in [("cause", &facts.cause), ("problem", &facts.problem)] {
         if let Some(text) = text {
-            line(name, plain(text));
+            line(name, brief(text));
         }
     }
     if let Some(pivot) = facts.passed_pivot().filter(|_| !saga.status.is_ended()) {
@@ -48,8 +49,22 @@ pub(crate) fn facts(facts: &SagaFacts) -> String {
         );
     }
     line("fingerprint", saga.fingerprint.clone());
-    out += &effects("Effects that remain", facts.remaining_effects());
-    out += &effects("Effects that may remain", facts.possible_effects());
+    // of a saga that goes forward, effects are what it is there for
+    let forward = saga.status == SagaStatus::Running;
+    let remain = match saga.status {
+        SagaStatus::Running => "Effects so far",
+        SagaStatus::Completed => "Effects",
+        SagaStatus::Failed
+        | SagaStatus::RollingBack
+        | SagaStatus::RolledBack
+        | SagaStatus::Stuck => "Effects that remain",
+    };
+    out += &effects(remain, facts.remaining_effects());
+    let (called, possible) =
+        facts.possible_effects().partition::<Vec<_>, _>(|node| is_called(node));
+    out += &effects("Being called", called.into_iter());
+    let doubt = if forward { "In doubt" } else { "Effects that may remain" };
+    out += &effects(doubt, possible.into_iter());
     out += &staying(facts);
     if !facts.kept.is_empty() {
         out += "\nEffects that a migration kept\n";
@@ -65,6 +80,11 @@ pub(crate) fn facts(facts: &SagaFacts) -> String {
         out += &nodes(&facts.nodes);
     }
     out
+}
+
+/// True if nothing is known to have gone wrong with a call that is in flight.
+fn is_called(node: &NodeFacts) -> bool {
+    node.call.as_ref().is_some_and(|call| !call.undo) && !node.in_doubt
 }
 
 /// What no rollback takes back.
@@ -95,7 +115,7 @@ fn effects<'a>(title: &str, nodes: impl Iterator<Item = &'a NodeFacts>) -> Strin
             action.unwrap_or_default(),
             node.state
         );
-        out += if node.in_doubt { ", in doubt\n" } else { "\n" };
+        out += if says_doubt(node) { ", in doubt\n" } else { "\n" };
         let mut line = |name: &str, value: String| out += &format!("    {name:<12}{value}\n");
         line("action key", node.action_key.to_string());
         for key in &node.earlier_action_keys {
@@ -121,18 +141,32 @@ fn effects<'a>(title: &str, nodes: impl Iterator<Item = &'a NodeFacts>) -> Strin
         }
         for (name, error) in [("error", &node.error), ("undo error", &node.undo_error)] {
             if let Some(error) = error {
-                line(name, plain(error));
+                line(name, brief(error));
             }
         }
     }
     out
 }
 
+/// True if it is to be said that a node is in doubt, beside its state.
+fn says_doubt(node: &NodeFacts) -> bool {
+    node.in_doubt && node.state != ActionState::InDoubt
+}
+
+/// What a node waits for.
+fn waits(wait: &WaitFacts) -> String {
+    let events = wait.events.iter().map(|event| plain(&event.to_string())).collect::<Vec<_>>();
+    let until = wait.until.map(|at| format!("until {at}"));
+    let events =
+        Some(format!("for event {}", events.join(" or "))).filter(|_| !wait.events.is_empty());
+    format!("waits {}", [events, until].into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
 fn nodes(nodes: &[NodeFacts]) -> String {
     let mut table = table(&["NODE", "ACTION", "STATE", "ATTEMPTS", "UNDOS", "NOTE"]);
     for node in nodes {
-        let resolved = node.resolved.then(|| "resolved by hand".to_string());
-        let doubt = node.in_doubt.then(|| "in doubt".to_string());
+        let doubt = says_doubt(node).then(|| "in doubt".to_string());
+        let wait = node.wait.as_ref().map(waits);
         let known =
             node.is_known_by_transaction().then(|| "transaction, not committed".to_string());
         let retry = node.retry.as_ref().map(|retry| {
@@ -140,9 +174,8 @@ fn nodes(nodes: &[NodeFacts]) -> String {
             let what = if retry.undo { "undo" } else { "action" };
             format!("{what} again at {}, attempt {}{of}", retry.at, retry.attempt)
         });
-        let error = node.undo_error.as_ref().or(node.error.as_ref()).map(|error| plain(error));
-        let notes =
-            [resolved, doubt, known, retry, error].into_iter().flatten().collect::<Vec<_>>();
+        let error = node.undo_error.as_ref().or(node.error.as_ref()).map(|error| brief(error));
+        let notes = [doubt, known, wait, retry, error].into_iter().flatten().collect::<Vec<_>>();
         table.add_row([
             plain(node.node.as_str()),
             node.action.as_ref().map(|action| plain(action.as_str())).unwrap_or_default(),
@@ -170,7 +203,7 @@ pub(crate) fn timeline(facts: &SagaFacts) -> String {
             if attempt.undo { "undo" } else { "action" }.to_string(),
             attempt.attempt.to_string(),
             if attempt.cut_off { "cut off".to_string() } else { attempt.state.to_string() },
-            attempt.error.as_ref().map(|error| plain(error)).unwrap_or_default(),
+            attempt.error.as_ref().map(|error| brief(error)).unwrap_or_default(),
         ]);
     }
     right(&mut table, &[4]);

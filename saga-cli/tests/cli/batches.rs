@@ -17,11 +17,11 @@ fn a_batch_reports_every_saga() {
         worker.order("done-1", "ok");
         shop.refunds.store(true, SeqCst);
         let dry = place.saga("retry --state stuck --dry-run").ok();
-        assert_eq!(dry.matches("retry_all of stuck-").count(), 6, "{dry}");
+        assert_eq!(dry.matches("retry of stuck-").count(), 6, "{dry}");
         let ran = place.saga("retry --state stuck --limit 4 --yes");
         assert!(ran.err.contains("more than 4 sagas meet the conditions"), "{}", ran.err);
         let out = ran.ok();
-        assert!(out.ends_with("retry_all: 4 of 4 carried out\n"), "{out}");
+        assert!(out.ends_with("retry: 4 of 4 carried out\n"), "{out}");
         for n in 0..4 {
             worker.until(&format!("stuck-{n}"), "undo_finished payment");
         }
@@ -30,10 +30,10 @@ fn a_batch_reports_every_saga() {
         for line in [
             "done-1: nothing to do, it is already there",
             "stuck-3: nothing to do, it is already there",
-            "stuck-4: retry_all is in its log and takes effect",
-            "none: retry_all failed: there is no saga none",
-            "stuck-5: retry_all is in its log and takes effect",
-            "retry_all: 4 of 5 carried out, 1 not",
+            "stuck-4: retry is in its log and takes effect",
+            "none: retry failed: there is no saga none",
+            "stuck-5: retry is in its log and takes effect",
+            "retry: 4 of 5 carried out, 1 not",
         ] {
             assert!(out.contains(line), "{line}: {out}");
         }

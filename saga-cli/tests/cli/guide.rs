@@ -97,6 +97,11 @@ impl Stage {
                 self.deploy(Shop { refunds: AtomicBool::new(true), ..Shop::default() });
                 self.ended("order-41", "rolled back");
             }
+            "an article waits for its approval" => {
+                afresh(self);
+                self.worker().article("article-7");
+            }
+            "article-7 has ended" => self.ended("article-7", "completed"),
             "an order goes on" => {
                 afresh(self);
                 self.worker().order("order-41", "wait");
@@ -157,15 +162,17 @@ impl Stage {
     }
 }
 
-/// The words of a command, where those between quotes are one.
+/// The words of a command, where those between quotes of either kind are one.
 fn words(command: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    for (i, part) in command.split('"').enumerate() {
-        match i % 2 {
-            0 => words.extend(part.split(' ').filter(|word| !word.is_empty()).map(str::to_string)),
-            _ => words.push(part.to_string()),
-        }
+    let (mut words, mut rest) = (Vec::new(), command);
+    while let Some(at) = rest.find(['"', '\'']) {
+        let quote = rest[at..].chars().next().unwrap();
+        words.extend(rest[..at].split_whitespace().map(str::to_string));
+        let (inside, after) = rest[at + 1..].split_once(quote).unwrap();
+        words.push(inside.to_string());
+        rest = after;
     }
+    words.extend(rest.split_whitespace().map(str::to_string));
     words
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::place::{Place, Ran, program};
 
 const COMMANDS: &str = "ls fleet show why log tail graph audit cancel pause resume step retry resolve decide unpark \
-                        rollback purge export doctor serve completions";
+                        rollback signal purge export doctor serve completions";
 
 fn saga(arguments: &[&str]) -> Ran {
     let mut command = program();
@@ -49,12 +49,12 @@ fn the_exit_codes_in_the_help_are_those_of_the_program() {
     let listed =
         listed.filter_map(|line| line.trim().split(' ').next()?.parse().ok()).collect::<Vec<u8>>();
     assert_eq!(listed, codes);
-    assert_eq!(codes, (0..=8).collect::<Vec<_>>());
+    assert_eq!(codes, (0..=9).collect::<Vec<_>>());
 }
 
 #[test]
 fn a_command_line_that_makes_no_sense_ends_with_2() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["ls"], "which store?"),
         (&["--store", "mysql://u:secret@h/d", "ls"], "sqlite:PATH, file:DIRECTORY or postgres://"),
         (&["--store", "sqlite:", "ls"], "sqlite:PATH"),
@@ -64,7 +64,8 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
         (&["ls", "--needs-human", "--state", "stuck"], "cannot be used with"),
         (&["cancel", "x"], "--reason"),
         (&["decide", "x", "--node", "a", "--note", "n"], "--succeeded"),
-        (&["export", "x"], "--outputs"),
+        (&["ls", "--fingerprint", "zz"], "at least 8 hexadecimal digits"),
+        (&["ls", "--fingerprint", "c0fcf25"], "at least 8 hexadecimal digits"),
         (&["purge"], "--ended-before"),
         (&["dance"], "unrecognized subcommand 'dance'"),
     ];
@@ -72,6 +73,13 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
         let said = saga(arguments).fails(2);
         assert!(said.contains(expected), "{arguments:?}: {said}");
         assert!(!said.contains("secret"), "{said}");
+        // the same as JSON, if that is asked for
+        let json = saga(&[&["--json"], arguments].concat()).fails(2);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["exit_code"], 2);
+        let error = json["error"].as_str().unwrap();
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(error.contains(&words(expected)) && !error.contains("Usage:"), "{error}");
     }
     let place = Place::sqlite();
     drop(place.worker(&Default::default()));
@@ -80,6 +88,8 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
         ("pause x --state parked", "either ids or conditions"),
         ("why ../etc/passwd", "allowed are A-Z a-z 0-9"),
         ("ls --after ../x", "--after: "),
+        ("signal x  --wait 0s", "the name of the event"),
+        ("signal x Approved --payload {", "--payload is JSON"),
         ("ls --needs-human --after nonsense", "--after: "),
         ("decide x --node a --note n --succeeded {", "as JSON"),
     ] {

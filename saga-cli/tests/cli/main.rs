@@ -2,6 +2,7 @@
 
 mod batches;
 mod doctor;
+mod full_disk;
 mod guide;
 mod help;
 mod place;
@@ -10,3 +11,5 @@ mod redact;
 mod requests;
 mod serve;
 mod shop;
+mod signals;
+mod trouble;

@@ -5,10 +5,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use saga_core::operator::HumanReason;
 use saga_core::prelude::*;
 use saga_core::store::{FileStore, SqliteStore, Store};
 
-use crate::shop::{Label, Order, Payout, Shop};
+use crate::shop::{Article, Gift, Label, Order, Payout, Shop};
 
 /// Where the sagas of a test are.
 pub(crate) enum Place {
@@ -140,6 +141,7 @@ pub(crate) fn program() -> Command {
 
 async fn build(shop: &Arc<Shop>, store: impl Store) -> Coordinator<Arc<Shop>> {
     let builder = Coordinator::builder(shop.clone()).store(store).saga::<Payout>().saga::<Label>();
+    let builder = builder.saga::<Article>().saga::<Gift>();
     // a program that is deployed without it does not know the orders of the one before
     let builder = if shop.no_orders { builder } else { builder.saga::<Order>() };
     builder.abandon_after(Duration::ZERO).build().await.unwrap()
@@ -183,6 +185,18 @@ impl Worker {
         self.runtime.block_on(self.sec.saga(Label {}).id(id).start()).unwrap();
     }
 
+    /// Starts an article, which waits for its approval.
+    pub(crate) fn article(&self, id: &str) {
+        self.runtime.block_on(self.sec.saga(Article {}).id(id).start()).unwrap();
+        self.until(id, "waiting approved");
+    }
+
+    /// Starts a gift, whose wrapping fails, and waits for its end.
+    pub(crate) fn gift(&self, id: &str) {
+        let gift = async { self.sec.saga(Gift {}).id(id).start().await.unwrap().await };
+        drop(self.runtime.block_on(gift));
+    }
+
     /// Waits until the log has this entry.
     pub(crate) fn until(&self, id: &str, entry: &str) {
         let begun = Instant::now();
@@ -202,6 +216,19 @@ impl Worker {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// What it says about itself.
+    pub(crate) fn health(&self) -> saga_core::Health {
+        self.sec.health()
+    }
+
+    /// The sagas that its own operators are told to be corrupt.
+    pub(crate) fn corrupt(&self) -> Vec<String> {
+        let operator = self.sec.operator("alice");
+        let page = self.runtime.block_on(operator.needs_human(Default::default())).unwrap();
+        let corrupt = page.sagas.iter().filter(|one| one.reason == HumanReason::Corrupt);
+        corrupt.map(|one| one.saga.id.to_string()).collect()
     }
 
     /// Ends as a program does that is told to.

@@ -89,7 +89,7 @@ fn json_of_everything(place: &Place) {
     assert_eq!(log["entries"][0]["kind"], "created");
     assert!(place.saga("audit stuck-1 --json").json(0).as_array().unwrap().is_empty());
     assert!(place.saga("graph stuck-1 --json").json(0).as_str().unwrap().starts_with("digraph"));
-    let export = place.saga("export stuck-1 --outputs").json(0);
+    let export = place.saga("export stuck-1 --yes").json(0);
     assert!(export.to_string().contains("receipt of the bank"));
     for line in place.saga("tail stuck-1 --json -n 2").ok().lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].is_u64());
@@ -115,9 +115,13 @@ fn filters(place: &Place) {
     let fingerprint = place.saga("show payout-1 --json").json(0)["fingerprint"].clone();
     let filter = format!("--fingerprint {}", fingerprint.as_str().unwrap());
     assert_eq!(ids(place, &filter), ["payout-1"]);
+    // as `saga fleet` prints it
+    let filter = format!("--fingerprint {}", &fingerprint.as_str().unwrap()[..8]);
+    assert_eq!(ids(place, &filter), ["payout-1"]);
+    assert!(ids(place, "--fingerprint 0123456789abcdef").is_empty());
     // a page at a time
     let page = place.saga("ls --limit 2").ok();
-    assert!(page.ends_with("there are more; go on with --after payout-1\n"), "{page}");
+    assert!(page.ends_with("there are more; go on with --after=payout-1\n"), "{page}");
     assert_eq!(ids(place, "--limit 2 --after payout-1")[..2], ["retry-1", "stuck-1"]);
     assert_eq!(place.saga("ls --limit 5 --json").json(0)["next"], serde_json::Value::Null);
     let page = place.saga("ls --needs-human --limit 1 --json").json(0);
@@ -129,8 +133,7 @@ fn filters(place: &Place) {
 fn a_saga_that_does_not_exist_ends_with_3() {
     everywhere(|place| {
         place.worker(&Arc::new(Shop::default())).stop();
-        for command in
-            ["show", "why", "log", "tail", "graph", "audit", "export --outputs", "pause", "unpark"]
+        for command in ["show", "why", "log", "tail", "graph", "audit", "export", "pause", "unpark"]
         {
             let ran = place.saga(&format!("{command} none"));
             assert_eq!(ran.code, 3, "{command}: {}{}", ran.out, ran.err);
@@ -163,14 +166,21 @@ fn outputs_are_shown_only_if_they_are_asked_for() {
         assert!(!text.contains(secret), "{command}: {text}");
     }
     for command in
-        ["log x --outputs", "log x --outputs --json", "tail x --outputs", "export x --outputs"]
+        ["log x --outputs", "log x --outputs --json", "tail x --outputs", "export x --yes"]
     {
         let text = place.saga(command).ok();
         assert!(text.contains(secret), "{command}: {text}");
     }
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let path = file.path().display().to_string();
-    assert_eq!(place.saga_with(&["export", "x", "--outputs", "--to", &path]).ok(), "");
+    let said = place.saga("export x").fails(7);
+    assert!(said.contains("has its parameters and all outputs in it"), "{said}");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.json").display().to_string();
+    let ran = place.saga_with(&["export", "x", "--yes", "--to", &path]);
+    assert!(ran.err.contains("written to "), "{}", ran.err);
+    assert_eq!(ran.ok(), "");
+    // nothing is overwritten
+    let again = place.saga_with(&["export", "x", "--yes", "--to", &path]).fails(1);
+    assert!(again.contains("cannot write ") && again.contains("exists"), "{again}");
     let saga = saga_core::store::StoredSaga::from_json(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(saga.record.id.as_str(), "x");
 }
@@ -182,6 +192,33 @@ fn a_log_can_be_cut_down_to_a_node() {
     worker.order("x", "ok");
     let log = place.saga("log x --node payment").ok();
     assert_eq!(redacted(&log), "   4 <time> started payment\n   5 <time> succeeded payment\n");
+}
+
+#[test]
+fn a_node_that_does_not_exist_is_no_empty_log() {
+    let place = Place::sqlite();
+    let worker = place.worker(&Arc::new(Shop::default()));
+    worker.order("x", "ok");
+    for command in ["log x --node paymnet", "tail x --node paymnet"] {
+        let said = place.saga(command).fails(2);
+        let expected = "saga x has no node `paymnet`; it has `shelf`, `payment`, `parcel`";
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn the_next_page_begins_after_an_id_that_looks_like_an_option() {
+    let place = Place::sqlite();
+    let worker = place.worker(&Arc::new(Shop::default()));
+    for id in ["--yes", "x"] {
+        worker.order(id, "ok");
+    }
+    let page = place.saga("ls --limit 1").ok();
+    assert!(page.ends_with("there are more; go on with --after=--yes\n"), "{page}");
+    for next in ["ls --after=--yes", "ls --after --yes"] {
+        let list = place.saga(next).ok();
+        assert!(list.lines().any(|line| line.starts_with("x ")), "{next}: {list}");
+    }
 }
 
 #[test]

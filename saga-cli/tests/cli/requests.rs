@@ -42,7 +42,11 @@ fn a_worker_carries_requests_out() {
         );
         worker.until("x", "undo_failed payment");
         worker.until("x", "ended");
-        place.saga("retry x").ok();
+        let again = place.saga("retry x").expect(9);
+        assert!(
+            again.contains("x: retry has failed again: stuck: the undo of `payment`"),
+            "{again}"
+        );
         shop.refunds.store(true, SeqCst);
         assert_eq!(place.saga("retry x --node parcel").expect(4).matches("refused").count(), 1);
         place.saga("retry x --node payment --wait 20s").ok();
@@ -107,6 +111,7 @@ fn without_a_worker_a_request_waits_for_one() {
         let worker = place.worker(&shop);
         worker.order("x", "wait");
         worker.order("y", "wait");
+        worker.order("done", "ok");
         worker.stop();
         let cancel = ["cancel", "x", "--reason", "the customer called", "--yes", "--wait", "100ms"];
         let said = place.saga_with(&cancel).expect(5);
@@ -116,6 +121,13 @@ fn without_a_worker_a_request_waits_for_one() {
         assert!(place.saga("audit x").ok().contains("waits for a worker"));
         let json = place.saga("resume x --wait 0s --json").json(5);
         assert_eq!(json["results"][0]["outcome"], "unanswered");
+        let expected = "saga x: no worker has answered yet; the request waits for one";
+        assert_eq!(json["results"][0]["message"], expected);
+        // what has ended can be told without a worker
+        let late = ["cancel", "done", "--reason", "too late", "--yes"];
+        let said = place.saga_with(&late).expect(4);
+        assert_eq!(said, "done: cancel is refused: the saga has already ended: completed\n");
+        assert_eq!(place.saga("audit done").ok(), "nobody has asked anything of it\n");
         let others = [
             "pause y",
             "step y",

@@ -51,6 +51,7 @@ async fn refund(cx: &Cx) -> Result<(), UndoError> {
 async fn ship(how: &str) -> Result<(), String> {
     match how {
         "sold out" => Err("sold out".into()),
+        "long" => Err("no ".repeat(100_000)),
         "hostile" => Err("\u{1b}[2J\u{1b}]0;owned\u{7}\u{202e}all is well".into()),
         _ => Ok(()),
     }
@@ -70,7 +71,31 @@ async fn label(cx: &Cx) -> Result<(), String> {
     Ok(())
 }
 
+/// Somebody has read the article, and likes it.
+#[saga_event]
+pub(crate) struct Approved {
+    pub(crate) by: String,
+}
+
 saga! {
+    #[allow(unused_variables, reason = "only nodes with a name have keys")]
+    pub(crate) Article<Arc<Shop>>() {
+        let shelf = reserve {};
+        let approved = wait_for::<Approved> { timeout: Duration::from_secs(7 * 86_400) };
+        let by = { approved.as_ref().map(|approved| approved.by.clone()).unwrap_or_default() };
+        let parcel = ship { how: by };
+    }
+
+    #[allow(unused_variables, reason = "only nodes with a name have keys")]
+    pub(crate) Gift<Arc<Shop>>() {
+        let shelf = reserve {};
+        let wrapping = try {
+            let payment = charge { how: "ok" };
+            let paper = ship { how: "sold out" };
+        };
+        let parcel = ship { how: "ok" };
+    }
+
     #[allow(unused_variables, reason = "only nodes with a name have keys")]
     pub(crate) Order<Arc<Shop>>(how: String) {
         let shelf = reserve {};

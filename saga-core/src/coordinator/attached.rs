@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, Either, select};
 
 use super::CoordinatorInner;
+use super::facts::Reader;
 use super::operator::Deliver;
 use super::request_poller::POLL_INTERVAL;
 use super::request_turns::RequestTurns;
@@ -29,7 +30,46 @@ impl AttachedStore {
     pub(super) fn new(store: Arc<dyn Store>, patience: Duration) -> Self {
         Self { store, patience, turns: RequestTurns::default() }
     }
+
+    /// Leaves a request in the store, unless that takes too long.
+    async fn leave_in_time(&self, request: &Request) -> Result<(), OperateError> {
+        let after = self.patience.max(SHORTEST) + GRACE;
+        let left = leave(&*self.store, request.clone());
+        match select(pin!(left), pin!(sleep(&*self.store, after))).await {
+            Either::Left((left, _)) => left,
+            Either::Right(_) => {
+                let saga = request.saga.clone();
+                Err(OperateError::StoreSilent { saga, after })
+            }
+        }
+    }
+
+    /// The answer to a request that no worker can answer otherwise: to a saga that has ended, and that nobody has asked for
+    /// anything else. It need not wait for a worker.
+    async fn foregone(&self, request: &Request) -> Result<Option<Answer>, OperateError> {
+        let store = &*self.store;
+        let id = &request.saga;
+        let Ok(positions) = store.positions(vec![id.clone()]).await else { return Ok(None) };
+        let ended = positions.into_iter().flatten().any(|position| position.status.is_ended());
+        if !ended || store.requests_of(id).await?.iter().any(|(_, answer)| answer.is_none()) {
+            return Ok(None);
+        }
+        let Ok(reader) = Reader::new(store, None).await else { return Ok(None) };
+        let Ok(prediction) = reader.predict(id, &request.by, request.command.clone()).await else {
+            return Ok(None);
+        };
+        Ok(prediction.answer.filter(|answer| match answer {
+            Answer::Refused(_) | Answer::NothingToDo { .. } | Answer::Duplicate => true,
+            Answer::Done | Answer::Held => false,
+        }))
+    }
 }
+
+/// How long leaving a request may take at least, however little patience somebody has with its answer.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// How much longer than the store itself, which then says what is wrong.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Leaves a request in the store.
 pub(super) async fn leave(store: &dyn Store, request: Request) -> Result<(), OperateError> {
@@ -98,7 +138,10 @@ impl Deliver for AttachedStore {
             {
                 let place = self.turns.place(&request.saga);
                 let _turn = place.turn().await;
-                leave(&*self.store, request.clone()).await?;
+                if let Some(answer) = self.foregone(&request).await? {
+                    return Ok(answer);
+                }
+                self.leave_in_time(&request).await?;
             }
             answer_left_for(&*self.store, &request, self.patience).await
         })

@@ -292,7 +292,7 @@ impl CoordinatorInner {
             SagaStatus::Completed if !completed_too => return Ok(CalledOff::Completed),
             SagaStatus::Completed => Command::Rollback { reason },
             SagaStatus::Stuck => return Err(stuck(id)),
-            SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack => {
+            SagaStatus::Running | SagaStatus::Failed | SagaStatus::RollingBack => {
                 Command::Cancel { reason }
             }
         };

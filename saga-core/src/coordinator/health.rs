@@ -1,9 +1,10 @@
 //! Health: whether a coordinator can do its work.
 
 use std::fmt;
+use std::sync::PoisonError;
 
 use super::{Coordinator, CoordinatorInner, LimitedAction};
-use crate::error::RuntimeError;
+use crate::error::{RuntimeError, SagaError};
 use crate::log::SagaId;
 use crate::store::StoreError;
 
@@ -34,6 +35,9 @@ pub struct Health {
     /// The sagas that stopped because the store failed. They resume by themselves once it works again, and
     /// whoever awaits them need not do anything.
     pub waiting: Vec<SagaId>,
+    /// Unfinished sagas that this coordinator could not go on with, because what is stored of them cannot be understood.
+    /// [`Operator::why`](crate::operator::Operator::why) says what is wrong with one.
+    pub unreadable: Vec<SagaId>,
     /// How many sagas this coordinator runs, including sagas that wait for the store. A saga that only
     /// waits ([`wait_for`](crate::builtin::wait_for)) has left memory, and is not one of them.
     pub running: usize,
@@ -87,10 +91,28 @@ impl<C: Send + Sync + 'static> Coordinator<C> {
 }
 
 impl CoordinatorInner {
+    /// Notes that a saga could not be loaded, if the reason is that its log is corrupt.
+    pub(super) fn note_unreadable(&self, id: &SagaId, error: &SagaError) {
+        let SagaError::Corrupt { .. } = error else { return };
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone());
+    }
+
+    /// Notes that a saga could be loaded.
+    pub(super) fn note_readable(&self, id: &SagaId) {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// The sagas that could not be loaded because their logs are corrupt.
+    pub(super) fn unreadable(&self) -> Vec<SagaId> {
+        let found = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        found.iter().cloned().collect()
+    }
+
     fn health(&self) -> Health {
         Health {
             store: self.env.store_health.error(),
             waiting: self.sagas_waiting_for_store(),
+            unreadable: self.unreadable(),
             running: self.running().len(),
             limited: self.env.call_limits.limited(),
             shut_down: self.is_closing(),

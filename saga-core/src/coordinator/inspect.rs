@@ -8,7 +8,7 @@ use super::stored::StoredError;
 use super::{Coordinator, CoordinatorInner};
 use crate::driver::node_reports;
 use crate::error::{NodeReport, StartError};
-use crate::log::{SagaId, SagaLog};
+use crate::log::{ActionState, SagaId, SagaLog};
 use crate::store::{SagaRecord, StoreError, export};
 
 /// A saga as it is in the store: its record, the state of each of its nodes, and its log.
@@ -135,11 +135,8 @@ impl fmt::Display for Tree<'_> {
         for node in nodes {
             let depth = node.node.as_str().matches('/').count();
             write!(f, "{:indent$}{} {}", "", node.node, node.state, indent = 2 + 2 * depth)?;
-            if node.in_doubt {
+            if node.in_doubt && node.state != ActionState::InDoubt {
                 write!(f, ", in doubt")?;
-            }
-            if node.resolved {
-                write!(f, " by hand")?;
             }
             if node.attempts > 1 {
                 write!(f, ", {} attempts", node.attempts)?;

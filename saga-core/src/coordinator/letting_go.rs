@@ -79,6 +79,7 @@ impl SagaTask {
         if let SagaError::Corrupt { .. } | SagaError::Parked { .. } = error {
             let (id, saga) = (self.id(), &*self.saga.name);
             tracing::warn!(target: "saga_core", %id, saga, why = %error, "it cannot be loaded");
+            self.inner.note_unreadable(id, &error);
         }
         self.fail(error);
     }

@@ -157,6 +157,8 @@ struct CoordinatorInner {
     since: Timestamp,
     /// Definitions that this program does not know.
     unknown: Mutex<Vec<SagaVersion>>,
+    /// Sagas that could not be loaded because what is stored of them is corrupt.
+    unreadable: Mutex<BTreeSet<SagaId>>,
     crash_limit: u32,
 }
 
@@ -340,6 +342,7 @@ impl CoordinatorInner {
             renewal_failed: AtomicBool::new(false),
             store_is_back: watch::channel(0).0,
             unknown: Mutex::default(),
+            unreadable: Mutex::default(),
             crash_limit,
         }
     }

@@ -251,21 +251,8 @@ impl Operator {
 
     pub(super) fn check_lengths(&self, command: &Command) -> Result<(), OperateError> {
         let note = command.note().map_or(0, str::len);
-        let event_id = match command {
-            Command::Signal { event_id, .. } => event_id.len(),
-            Command::Cancel { .. }
-            | Command::Pause
-            | Command::Resume
-            | Command::Step
-            | Command::RetryUndo { .. }
-            | Command::RetryAll
-            | Command::Resolve { .. }
-            | Command::Rollback { .. }
-            | Command::Retry { .. }
-            | Command::Decide { .. }
-            | Command::Unpark
-            | Command::Inject { .. } => 0,
-        };
+        let event_id =
+            if let Command::Signal { event_id, .. } = command { event_id.len() } else { 0 };
         for (what, len, max) in [
             ("note", note, MAX_NOTE),
             ("name of the operator", self.by.len(), MAX_NAME),

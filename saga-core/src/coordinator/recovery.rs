@@ -270,6 +270,7 @@ impl CoordinatorInner {
         if settles {
             driver.settle();
         }
+        self.note_readable(&id);
         Ok(Box::new(driver))
     }
 

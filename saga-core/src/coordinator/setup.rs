@@ -136,6 +136,8 @@ impl Setup {
     ) -> BoxFuture<'static, Result<Arc<CoordinatorInner>, BuildError>> {
         Box::pin(async move {
             note_places();
+            #[cfg(feature = "metrics")]
+            super::facts::describe();
             let definitions = self.definitions()?;
             let tasks = TaskTracker::here()?;
             #[cfg(feature = "fault-injection")]

@@ -17,7 +17,7 @@ impl Values {
             // the machine ends a saga with no other status
             SagaStatus::RolledBack
             | SagaStatus::Running
-            | SagaStatus::Aborting
+            | SagaStatus::Failed
             | SagaStatus::RollingBack => Err(SagaError::RolledBack(report())),
         }
     }
@@ -37,7 +37,7 @@ impl Values {
         match state.status() {
             SagaStatus::Completed => Some(self.saga_output(id)),
             SagaStatus::Running
-            | SagaStatus::Aborting
+            | SagaStatus::Failed
             | SagaStatus::RollingBack
             | SagaStatus::RolledBack
             | SagaStatus::Stuck => result_of_failed(self.name(), state, id),
@@ -85,7 +85,7 @@ pub(crate) fn result_of_failed(name: &str, state: &SagaState, id: &SagaId) -> Op
         SagaStatus::RolledBack => Some(Err(SagaError::RolledBack(report()))),
         SagaStatus::Stuck => Some(Err(SagaError::Stuck(report()))),
         SagaStatus::Running
-        | SagaStatus::Aborting
+        | SagaStatus::Failed
         | SagaStatus::RollingBack
         | SagaStatus::Completed => None,
     }
@@ -98,11 +98,10 @@ pub(crate) fn node_reports(state: &SagaState) -> Vec<NodeReport> {
 
 pub(crate) fn node_report(node: NodeState) -> NodeReport {
     NodeReport {
+        state: node.shown(),
         node: node.path,
-        state: node.state,
         has_undo: node.has_undo,
         in_doubt: node.in_doubt,
-        resolved: node.resolved,
         attempts: node.attempts,
         error: node.failure.as_deref().map(ActionError::from_failure),
         undo_error: node.undo_failure.as_deref().map(ActionError::from_failure),

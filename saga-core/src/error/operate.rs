@@ -1,5 +1,8 @@
 //! Why an operator's request was not carried out.
 
+use std::fmt;
+use std::time::Duration;
+
 use super::SagaError;
 use crate::log::{InvalidSagaId, Refusal, SagaId};
 use crate::store::StoreError;
@@ -64,12 +67,23 @@ pub enum OperateError {
         refusal: Refusal,
     },
     /// No process has answered yet. The request stays in the store, and is carried out once a process runs the saga.
-    #[error("saga {saga}: no process has answered within {after:?}; the request waits for one")]
+    #[error("saga {saga}: no worker has answered {}; the request waits for one", Within(*after))]
     Unanswered {
         /// Which saga.
         saga: SagaId,
         /// How long the operator has waited.
-        after: std::time::Duration,
+        after: Duration,
+    },
+    /// The store took too long to keep the request. Whether it is there, [`Operator::audit`](crate::operator::Operator::audit)
+    /// shows once the store works again.
+    #[error(
+        "saga {saga}: the store has not answered {}; `audit` shows whether the request is in it", Within(*after)
+    )]
+    StoreSilent {
+        /// Which saga.
+        saga: SagaId,
+        /// How long the operator has waited.
+        after: Duration,
     },
     /// The saga stopped before it could answer. If its last write reached the store, the request is in the log and
     /// will be carried out; otherwise nothing was done.
@@ -99,6 +113,19 @@ pub enum OperateError {
     Store(#[from] StoreError),
 }
 
+/// For how long somebody has waited in vain, in words.
+struct Within(Duration);
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_millis() {
+            0 => f.write_str("yet"),
+            ms if ms % 1000 == 0 => write!(f, "within {} s", ms / 1000),
+            ms => write!(f, "within {ms} ms"),
+        }
+    }
+}
+
 impl OperateError {
     /// True if the store failed and may recover.
     pub(crate) fn may_pass(&self) -> bool {
@@ -113,6 +140,7 @@ impl OperateError {
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::Unanswered { .. }
+            | Self::StoreSilent { .. }
             | Self::UnknownVersion { .. }
             | Self::Runtime(_)
             | Self::ShutDown => false,
@@ -136,6 +164,7 @@ impl OperateError {
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::Unanswered { .. }
+            | Self::StoreSilent { .. }
             | Self::UnknownVersion { .. }
             | Self::Runtime(_)
             | Self::ShutDown

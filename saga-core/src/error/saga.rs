@@ -17,8 +17,6 @@ pub struct NodeReport {
     pub has_undo: bool,
     /// True if its action may have taken effect without an output being recorded.
     pub in_doubt: bool,
-    /// True if its undo failed and an operator recorded that someone has dealt with the effect.
-    pub resolved: bool,
     /// How often its action was started.
     pub attempts: u32,
     /// How its last attempt failed, if it did.
@@ -87,7 +85,7 @@ impl SagaReport {
 
     /// The nodes whose undo ran and finished.
     pub fn undone(&self) -> impl Iterator<Item = &NodePath> {
-        self.nodes_in(ActionState::Undone).filter(|n| !n.resolved).map(|n| &n.node)
+        self.nodes_in(ActionState::Undone).map(|n| &n.node)
     }
 
     /// Nodes whose effects remain because they could not be undone, and those that a migration [kept](Self::kept). Effects of actions that declare `no_undo` are
@@ -99,9 +97,12 @@ impl SagaReport {
             ActionState::Completed => n.has_undo,
             ActionState::Pending
             | ActionState::Running
+            | ActionState::Waiting
             | ActionState::Failed
+            | ActionState::InDoubt
             | ActionState::Undoing
             | ActionState::Undone
+            | ActionState::Resolved
             | ActionState::Skipped => false,
         };
         self.nodes.iter().filter(remains).map(|n| &n.node).chain(&self.kept)
@@ -114,7 +115,7 @@ impl SagaReport {
 
     /// Nodes whose effects no undo removed, but an operator has recorded as dealt with.
     pub fn resolved(&self) -> impl Iterator<Item = &NodePath> {
-        self.nodes.iter().filter(|n| n.resolved).map(|n| &n.node)
+        self.nodes_in(ActionState::Resolved).map(|n| &n.node)
     }
 
     fn why(&self) -> String {

@@ -227,7 +227,7 @@ impl<C: Send + Sync + 'static> SagaExecutor<C> {
                 SagaStatus::Completed => operator.rollback(self.id.as_str(), "rollback").await,
                 SagaStatus::Running => operator.cancel(self.id.as_str(), "rollback").await,
                 SagaStatus::RolledBack => return Ok(()),
-                SagaStatus::Aborting | SagaStatus::RollingBack | SagaStatus::Stuck => {
+                SagaStatus::Failed | SagaStatus::RollingBack | SagaStatus::Stuck => {
                     return undone(self.execute().await);
                 }
             };

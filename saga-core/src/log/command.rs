@@ -78,18 +78,17 @@ pub enum Command {
 }
 
 impl Command {
-    /// The word that is stored and shown.
+    /// The word that is shown, and written on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Cancel { .. } => "cancel",
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Step => "step",
-            Self::RetryUndo { .. } => "retry_undo",
-            Self::RetryAll => "retry_all",
+            // whether it is an undo or an action follows from what made the saga stuck
+            Self::RetryUndo { .. } | Self::RetryAll | Self::Retry { .. } => "retry",
             Self::Resolve { .. } => "resolve",
             Self::Rollback { .. } => "rollback",
-            Self::Retry { .. } => "retry",
             Self::Decide { .. } => "decide",
             Self::Unpark => "unpark",
             Self::Signal { .. } => "signal",

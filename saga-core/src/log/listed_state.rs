@@ -31,11 +31,9 @@ pub enum ListedState {
     Waiting,
     /// Going forward.
     Running,
-    /// The decision to roll back has been made, and actions in flight may still end.
-    ///
-    /// The word that is stored and shown is `failed`, as in [`SagaStatus::Aborting`].
-    #[serde(rename = "failed")]
-    Aborting,
+    /// Something has failed for good, or somebody has cancelled it: it is going to roll back, and actions in flight may still
+    /// end. One that has ended is [`RolledBack`](Self::RolledBack) or [`Stuck`](Self::Stuck).
+    Failed,
     /// Undo actions run.
     RollingBack,
     /// Ended: every effect is there.
@@ -63,7 +61,7 @@ impl ListedState {
         Self::Paused,
         Self::Waiting,
         Self::Running,
-        Self::Aborting,
+        Self::Failed,
         Self::RollingBack,
         Self::Completed,
         Self::RolledBack,
@@ -77,15 +75,15 @@ impl ListedState {
             SagaStatus::Completed => Self::Completed,
             SagaStatus::RolledBack => Self::RolledBack,
             SagaStatus::Stuck => Self::Stuck,
-            SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack if parked => {
+            SagaStatus::Running | SagaStatus::Failed | SagaStatus::RollingBack if parked => {
                 Self::Parked
             }
-            SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack if paused => {
+            SagaStatus::Running | SagaStatus::Failed | SagaStatus::RollingBack if paused => {
                 Self::Paused
             }
             SagaStatus::Running if suspended => Self::Waiting,
             SagaStatus::Running => Self::Running,
-            SagaStatus::Aborting => Self::Aborting,
+            SagaStatus::Failed => Self::Failed,
             SagaStatus::RollingBack => Self::RollingBack,
         }
     }
@@ -98,10 +96,33 @@ impl ListedState {
             Self::Paused => "paused",
             Self::Waiting => "waiting",
             Self::Running => "running",
-            Self::Aborting => "failed",
+            Self::Failed => "failed",
             Self::RollingBack => "rolling_back",
             Self::Completed => "completed",
             Self::RolledBack => "rolled_back",
+        }
+    }
+
+    /// What the word means, as a clause for help texts.
+    ///
+    /// ```
+    /// use saga_core::operator::ListedState;
+    /// let help = ListedState::ALL.map(|state| format!("{state}: {}", state.meaning()));
+    /// assert_eq!(help[0], "stuck: has ended, and effects remain or may remain that somebody has to deal with");
+    /// ```
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Stuck => {
+                "has ended, and effects remain or may remain that somebody has to deal with"
+            }
+            Self::Parked => "does nothing until somebody decides or unparks it",
+            Self::Paused => "does nothing new until somebody resumes it",
+            Self::Waiting => "waits for a time or an event, and nothing else",
+            Self::Running => "goes forward",
+            Self::Failed => "is going to roll back, and waits for calls that are still in flight",
+            Self::RollingBack => "undoes what it has done",
+            Self::Completed => "has ended, with all of its effects",
+            Self::RolledBack => "has ended, with none of its effects",
         }
     }
 
@@ -113,7 +134,7 @@ impl ListedState {
             | Self::Paused
             | Self::Waiting
             | Self::Running
-            | Self::Aborting
+            | Self::Failed
             | Self::RollingBack => false,
         }
     }

@@ -18,11 +18,9 @@ use serde::{Deserialize, Serialize};
 pub enum SagaStatus {
     /// Going forward.
     Running,
-    /// The decision to roll back has been made: nothing new starts, and the actions in flight may still end.
-    ///
-    /// The word that is stored and shown is `failed`, as in the reference.
-    #[serde(rename = "failed")]
-    Aborting,
+    /// Something has failed for good, or somebody has cancelled it: it is going to roll back. Nothing new starts, and the
+    /// actions in flight may still end.
+    Failed,
     /// Undo actions run.
     RollingBack,
     /// Ended: every effect is there.
@@ -38,7 +36,7 @@ impl SagaStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
-            Self::Aborting => "failed",
+            Self::Failed => "failed",
             Self::RollingBack => "rolling_back",
             Self::Completed => "completed",
             Self::RolledBack => "rolled_back",
@@ -50,7 +48,7 @@ impl SagaStatus {
     pub fn is_ended(self) -> bool {
         match self {
             Self::Completed | Self::RolledBack | Self::Stuck => true,
-            Self::Running | Self::Aborting | Self::RollingBack => false,
+            Self::Running | Self::Failed | Self::RollingBack => false,
         }
     }
 
@@ -58,7 +56,7 @@ impl SagaStatus {
     pub(crate) fn ended_without_completing(self) -> bool {
         match self {
             Self::RolledBack | Self::Stuck => true,
-            Self::Running | Self::Aborting | Self::RollingBack | Self::Completed => false,
+            Self::Running | Self::Failed | Self::RollingBack | Self::Completed => false,
         }
     }
 }
@@ -77,8 +75,8 @@ pub struct InvalidSagaStatus(pub String);
 impl FromStr for SagaStatus {
     type Err = InvalidSagaStatus;
     fn from_str(s: &str) -> Result<Self, InvalidSagaStatus> {
-        use SagaStatus::{Aborting, Completed, RolledBack, RollingBack, Running, Stuck};
-        [Running, Aborting, RollingBack, Completed, RolledBack, Stuck]
+        use SagaStatus::{Completed, Failed, RolledBack, RollingBack, Running, Stuck};
+        [Running, Failed, RollingBack, Completed, RolledBack, Stuck]
             .into_iter()
             .find(|status| status.as_str() == s)
             .ok_or_else(|| InvalidSagaStatus(s.to_string()))
@@ -98,14 +96,20 @@ pub enum ActionState {
     Pending,
     /// Started; no outcome yet.
     Running,
+    /// Waits for an event or a time.
+    Waiting,
     /// Has its output.
     Completed,
     /// Its last attempt failed.
     Failed,
+    /// Its last attempt has ended, and nobody knows whether it took effect.
+    InDoubt,
     /// Its undo runs.
     Undoing,
     /// Its effect is gone.
     Undone,
+    /// Its undo failed, and an operator has said that somebody dealt with its effect.
+    Resolved,
     /// Its effect remains or may remain.
     UndoFailed,
     /// Will not run. No saga has such a node yet: those of an arm that was not chosen are not listed.
@@ -117,10 +121,13 @@ impl fmt::Display for ActionState {
         f.write_str(match self {
             Self::Pending => "pending",
             Self::Running => "running",
+            Self::Waiting => "waiting",
             Self::Completed => "completed",
             Self::Failed => "failed",
+            Self::InDoubt => "in_doubt",
             Self::Undoing => "undoing",
             Self::Undone => "undone",
+            Self::Resolved => "resolved",
             Self::UndoFailed => "undo_failed",
             Self::Skipped => "skipped",
         })

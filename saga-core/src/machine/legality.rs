@@ -40,7 +40,7 @@ impl SagaState {
                         let stops = |v| self.has_given_up(v) || self.has_failed_undo_in_scope(v);
                         self.past_pivot() && (0..self.len()).any(stops)
                     }
-                    SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack => false,
+                    SagaStatus::Running | SagaStatus::Failed | SagaStatus::RollingBack => false,
                 };
                 self.ended.is_none() && self.parked.is_none() && fits
             }

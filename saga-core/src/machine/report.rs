@@ -18,11 +18,14 @@ pub struct NodeState {
     pub vertex: VertexId,
     /// The path of the node.
     pub path: NodePath,
-    /// The state's name: one of those of [`ActionState`].
+    /// What its attempts have come to. That nobody knows how they ended, or that a human took care of the effect, is apart:
+    /// [`shown`](Self::shown) puts both in one word.
     pub state: ActionState,
     /// True if the action may have had an effect and has no output: nobody knows how it ended, or it failed
     /// and so did the undo that cleans up after it.
     pub in_doubt: bool,
+    /// True if an attempt that is over may have had an effect: what is in doubt is more than the attempt in flight.
+    pub ended_in_doubt: bool,
     /// True if its undo failed and a human took care of its effect, of which something may remain.
     pub resolved: bool,
     /// True if its action declares an undo.
@@ -55,6 +58,20 @@ pub struct WaitState {
     pub until: Option<Timestamp>,
 }
 
+impl NodeState {
+    /// The state in the word that people are shown.
+    pub fn shown(&self) -> ActionState {
+        match self.state {
+            ActionState::Undone if self.resolved => ActionState::Resolved,
+            ActionState::Failed | ActionState::Pending if self.ended_in_doubt => {
+                ActionState::InDoubt
+            }
+            ActionState::Running if self.wait.is_some() => ActionState::Waiting,
+            state => state,
+        }
+    }
+}
+
 /// An attempt that is scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NextAttempt {
@@ -62,10 +79,18 @@ pub struct NextAttempt {
     pub undo: bool,
     /// When it is due.
     pub at: Timestamp,
-    /// Which of its attempts it is, from 1: those that do not count as tries are left out.
+    /// Which of its attempts it is, from 1, as the log counts them.
     pub attempt: u32,
-    /// How many attempts there are; without a bound if none.
+    /// Which attempt is the last one; without a bound if none. Attempts that do not count as tries make it a later one.
     pub of: Option<u32>,
+}
+
+impl NextAttempt {
+    /// The attempt after this many, of which only these were tries, out of so many at most.
+    fn after(before: u32, tries: u32, most: Option<u32>) -> (u32, Option<u32>) {
+        let uncounted = before.saturating_sub(tries);
+        (before.saturating_add(1), most.map(|most| most.saturating_add(uncounted)))
+    }
 }
 
 impl SagaState {
@@ -76,21 +101,23 @@ impl SagaState {
         }
         let (policy, details) = (self.policy(v)?, x.details());
         if x.undo == UndoProgress::Scheduled {
-            let attempt = x.undo_tries.saturating_sub(details.undo_from).saturating_add(1);
-            let (at, of) = (details.undo_at, policy.undo_retry.max());
+            let tries = x.undo_tries.saturating_sub(details.undo_from);
+            let (attempt, of) = NextAttempt::after(x.undo_tries, tries, policy.undo_retry.max());
+            let at = details.undo_at;
             return Some(NextAttempt { undo: true, at, attempt, of });
         }
         let at = x.retry_at()?;
         if self.goes_back(v) {
             // an action is only run again to find out how it ended
-            let attempt = details.reruns.saturating_add(1);
-            let of = policy.undo_retry.max();
+            let most = policy.undo_retry.max();
+            let (attempt, of) = NextAttempt::after(x.attempts, details.reruns, most);
             return (details.reruns > 0).then_some(NextAttempt { undo: false, at, attempt, of });
         }
         let pivot_in_doubt = x.progress.has_doubt() && self.pivot() == Some(v);
         let retry = if pivot_in_doubt { policy.retry.of_pivot_in_doubt() } else { policy.retry };
-        let attempt = x.attempts.saturating_sub(details.tries_from).saturating_add(1);
-        Some(NextAttempt { undo: false, at, attempt, of: retry.max() })
+        let tries = x.attempts.saturating_sub(details.tries_from);
+        let (attempt, of) = NextAttempt::after(x.attempts, tries, retry.max());
+        Some(NextAttempt { undo: false, at, attempt, of })
     }
 
     fn wait_state(&self, v: VertexId, x: &Vertex) -> Option<WaitState> {
@@ -166,7 +193,9 @@ impl SagaState {
                 self.is_in_doubt(v)
             }
         };
+        let over = x.progress.has_doubt() && self.leaves_doubt(v);
         Some(NodeState {
+            ended_in_doubt: over && in_doubt,
             vertex: v,
             path: self.path(v),
             has_undo: self.policy(v).is_some_and(|p| p.undo != UndoContract::None),

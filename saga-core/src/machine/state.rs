@@ -147,7 +147,7 @@ impl SagaState {
         match (&self.ended, &self.unwinding) {
             (Some(ended), _) => *ended,
             (None, None) => SagaStatus::Running,
-            (None, Some(_)) if self.forward_open > 0 => SagaStatus::Aborting,
+            (None, Some(_)) if self.forward_open > 0 => SagaStatus::Failed,
             (None, Some(_)) => SagaStatus::RollingBack,
         }
     }

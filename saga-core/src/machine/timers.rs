@@ -17,7 +17,7 @@ impl Machine {
         let timer = self.rare().timers.first().filter(|_| self.state.parked.is_none());
         let timer = timer.map(|(at, _)| *at);
         // not if the last of the actions has ended by itself
-        let abandon = self.rare().abandon_at.filter(|_| self.status() == SagaStatus::Aborting);
+        let abandon = self.rare().abandon_at.filter(|_| self.status() == SagaStatus::Failed);
         let set_back = self.set_back.unwrap_or_default();
         let abandon_call = self.abandons_call_at();
         let waited = [timer, abandon, abandon_call, self.settles_alone_until()];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Drawing, colour};
+use super::{Drawing, INK, colour};
 
 pub(super) fn write(drawing: &Drawing) -> String {
     let mut out = format!("digraph {} {{\n", quoted(std::slice::from_ref(&drawing.name)));
@@ -20,7 +20,11 @@ fn body(drawing: &Drawing, depth: usize, out: &mut String) {
             attributes.push_str(", peripheries=2");
         }
         if let Some(state) = node.state() {
-            let _ = write!(attributes, ", style=filled, fillcolor=\"{}\"", colour(state));
+            let _ = write!(
+                attributes,
+                ", style=filled, fillcolor=\"{}\", fontcolor=\"{INK}\"",
+                colour(state)
+            );
         }
         let _ = writeln!(out, "{pad}{} [{attributes}];", node.id);
         for part in &node.parts {

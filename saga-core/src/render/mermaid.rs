@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::{Drawing, colour};
+use super::{Drawing, INK, colour};
 use crate::log::ActionState;
 
 pub(super) fn write(drawing: &Drawing) -> String {
@@ -11,7 +11,7 @@ pub(super) fn write(drawing: &Drawing) -> String {
     let mut classes = BTreeSet::new();
     body(drawing, 1, &mut out, &mut classes);
     for (class, colour) in classes {
-        let _ = writeln!(out, "    classDef {class} fill:{colour}");
+        let _ = writeln!(out, "    classDef {class} fill:{colour},color:{INK}");
     }
     out
 }

@@ -271,10 +271,13 @@ fn without_numbers(path: &str) -> String {
 /// The importance of a state: what a reader must notice first.
 fn weight(state: ActionState) -> u8 {
     match state {
-        ActionState::UndoFailed => 7,
-        ActionState::Failed => 6,
-        ActionState::Undoing => 5,
-        ActionState::Running => 4,
+        ActionState::UndoFailed => 10,
+        ActionState::InDoubt => 9,
+        ActionState::Failed => 8,
+        ActionState::Undoing => 7,
+        ActionState::Running => 6,
+        ActionState::Waiting => 5,
+        ActionState::Resolved => 4,
         ActionState::Undone => 3,
         ActionState::Pending => 2,
         ActionState::Completed => 1,
@@ -282,14 +285,20 @@ fn weight(state: ActionState) -> u8 {
     }
 }
 
-/// The colour of a state, light enough for black text.
+/// The colour of text on a node whose state is shown, also where the rest of the picture is dark.
+const INK: &str = "#1b1b1b";
+
+/// The colour of a state, light enough for dark text.
 fn colour(state: ActionState) -> &'static str {
     match state {
         ActionState::UndoFailed => "#ff8a80",
         ActionState::Failed => "#ffcdd2",
+        ActionState::InDoubt => "#ffd180",
         ActionState::Undoing => "#ffe0b2",
         ActionState::Running => "#bbdefb",
+        ActionState::Waiting => "#e3f2fd",
         ActionState::Undone => "#e1bee7",
+        ActionState::Resolved => "#d1c4e9",
         ActionState::Pending => "#ffffff",
         ActionState::Completed => "#c8e6c9",
         ActionState::Skipped => "#eeeeee",

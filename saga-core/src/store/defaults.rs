@@ -1,8 +1,28 @@
 //! What a store does that has nothing better, with the methods that every store has.
 
 use super::counts::Counting;
-use super::{ListFilter, Position, Store, StoreError, StoredSaga, VersionCounts, WorkerId};
+use super::{
+    ListFilter, Position, ReadableSaga, Store, StoreError, StoredSaga, VersionCounts, WorkerId,
+};
 use crate::log::{SagaId, SagaStatus};
+
+/// The name of a store's type, without its path and parameters.
+pub(super) fn type_name<S: ?Sized>() -> &'static str {
+    let path = std::any::type_name::<S>();
+    let path = path.split('<').next().unwrap_or_default();
+    path.rsplit("::").next().unwrap_or_default()
+}
+
+/// Loads all of it, or nothing.
+pub(super) async fn load_readable(
+    store: &(impl Store + ?Sized),
+    id: SagaId,
+) -> Result<ReadableSaga, StoreError> {
+    match store.load(&id).await? {
+        Some(saga) => Ok(ReadableSaga::whole(saga)),
+        None => Err(StoreError::NotFound { saga: id }),
+    }
+}
 
 /// Loads one after the other.
 pub(super) async fn load_many(
@@ -21,7 +41,7 @@ pub(super) async fn owned(
     store: &(impl Store + ?Sized),
     worker: WorkerId,
 ) -> Result<Vec<SagaId>, StoreError> {
-    let statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
+    let statuses = vec![SagaStatus::Running, SagaStatus::Failed, SagaStatus::RollingBack];
     let (parked, suspended) = (Some(false), Some(false));
     let mut filter =
         ListFilter { statuses, parked, suspended, limit: 1000, ..ListFilter::default() };

@@ -76,6 +76,7 @@ pub use payload_codec::{Aad, CodecError, PayloadCodec, PayloadKind};
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresOptions, PostgresStore};
 pub use queries::{ListFilter, Purge};
+pub use record::ReadableSaga;
 pub use record::{Created, NewSaga, SagaRecord, SagaVersion, StoredSaga, Suspension, WorkerId};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteStats, SqliteStore};
@@ -131,9 +132,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// True if [`append_with`](Self::append_with) takes work for this kind of database. A coordinator refuses sagas with an
-    /// action that is a transaction of a database which its store does not have.
-    ///
-    /// The default is false.
+    /// action that is a transaction of a database which its store does not have. The default is false.
     fn has_transactions(&self, database: DatabaseKind) -> bool {
         let _ = database;
         false
@@ -141,13 +140,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// The name of the store's type, for messages.
     fn type_name(&self) -> &'static str {
-        let path = std::any::type_name::<Self>();
-        let path = path.split('<').next().unwrap_or_default();
-        path.rsplit("::").next().unwrap_or_default()
+        defaults::type_name::<Self>()
     }
 
     /// Loads a saga with its whole log; `None` if there is no such saga.
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>>;
+
+    /// Loads what can be read of a saga that exists: its log up to the first entry that is corrupt, and what is wrong with that.
+    /// The default fails as [`load`](Self::load) does.
+    fn load_readable(&self, id: &SagaId) -> BoxFuture<'_, Result<ReadableSaga, StoreError>> {
+        Box::pin(defaults::load_readable(self, id.clone()))
+    }
 
     /// Loads several sagas. Returns one result for each id, in the same order.
     ///

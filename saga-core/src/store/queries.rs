@@ -73,7 +73,7 @@ impl ListFilter {
         let waits = self.suspended == Some(true) || self.due_before.is_some();
         if statuses.is_empty() && (self.parked == Some(true) || waits) {
             // such sagas have not ended, and most sagas have
-            statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
+            statuses = vec![SagaStatus::Running, SagaStatus::Failed, SagaStatus::RollingBack];
         }
         statuses.sort_unstable();
         statuses.dedup();

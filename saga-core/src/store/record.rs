@@ -256,3 +256,19 @@ pub struct SagaVersion {
     /// When one of the oldest of them was created.
     pub oldest: Timestamp,
 }
+
+/// What can be read of a saga, from [`Store::load_readable`](super::Store::load_readable).
+#[derive(Debug, Clone)]
+pub struct ReadableSaga {
+    /// The saga with its log, up to the first entry that is corrupt.
+    pub saga: StoredSaga,
+    /// What is wrong with that entry; `None` if the log is whole.
+    pub damage: Option<StoreError>,
+}
+
+impl ReadableSaga {
+    /// A saga with its whole log.
+    pub fn whole(saga: StoredSaga) -> Self {
+        Self { saga, damage: None }
+    }
+}

@@ -69,15 +69,17 @@ pub(crate) fn replace_output(visit: &Visit, facts: &SagaFacts, node: &NodeFacts)
 
 fn may_need_somebody(node: &NodeFacts) -> bool {
     let failed = match node.state {
-        ActionState::Failed | ActionState::UndoFailed => true,
+        ActionState::Failed | ActionState::InDoubt | ActionState::UndoFailed => true,
         ActionState::Pending
         | ActionState::Running
+        | ActionState::Waiting
         | ActionState::Completed
         | ActionState::Undoing
         | ActionState::Undone
+        | ActionState::Resolved
         | ActionState::Skipped => false,
     };
-    ((failed || node.in_doubt) && !node.resolved) || node.unreadable.is_some()
+    failed || node.in_doubt || node.unreadable.is_some()
 }
 
 /// Those that the saga would not refuse. All are predicted at once.

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use maud::{Markup, html};
-use saga_core::SagaStatus;
 use saga_core::log::NodePath;
 use saga_core::operator::{KeptEffect, NodeFacts, SagaFacts, WaitFacts, WaitsFor};
+use saga_core::{ActionState, SagaStatus};
 
 use crate::app::Visit;
 use crate::layout::{Column, Table, node_chip, saga_page};
@@ -237,10 +237,9 @@ fn times(node: &NodeFacts) -> Markup {
 pub(super) fn node_state(node: &NodeFacts, in_flight: &HashSet<&NodePath>) -> Markup {
     let in_doubt = node.in_doubt && !in_flight.contains(&node.node);
     html! {
-        @if node.wait.is_some() { span.chip.hold { "waiting" } } @else { (node_chip(node.state)) }
-        @if in_doubt { " " span.chip.warn { "in doubt" } }
+        (node_chip(node.state))
+        @if in_doubt && node.state != ActionState::InDoubt { " " span.chip.warn { "in doubt" } }
         @if node.is_known_by_transaction() { " " span.chip { "transaction, not committed" } }
-        @if node.resolved { " " span.chip.hold { "resolved by hand" } }
     }
 }
 

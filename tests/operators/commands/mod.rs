@@ -258,15 +258,17 @@ async fn another_process_sends_requests_through_the_store() {
     assert_eq!(outside.cancel("x", "from outside").await.unwrap(), Answer::Done);
     assert!(matches!(saga.await, Err(SagaError::RolledBack(_))));
     let again = outside.cancel("x", "again").await;
-    assert_eq!(refusal(again), Refusal::AlreadyEnded { status: SagaStatus::RolledBack });
+    let ended = Refusal::AlreadyEnded { status: SagaStatus::RolledBack };
+    assert_eq!(refusal(again), ended);
     let nobody = outside.cancel("y", "no").await.unwrap_err();
     assert!(matches!(nobody, OperateError::NotFound { .. }), "{nobody}");
-    // nobody runs sagas: the request waits
+    // nobody runs sagas: what nobody could answer otherwise is answered, and the rest waits
     sec.shutdown(Duration::ZERO).await.unwrap();
     let impatient =
         Operator::attach(SqliteStore::attach(&path).unwrap(), "bob", Duration::from_millis(50));
-    let waits = impatient.rollback("x", "late").await.unwrap_err();
-    assert!(matches!(waits, OperateError::Unanswered { .. }), "{waits}");
+    let late = impatient.rollback("x", "late").await.unwrap();
+    assert_eq!(late, Answer::NothingToDo { status: SagaStatus::RolledBack });
+    assert_eq!(refusal(impatient.pause("x").await), ended);
 }
 
 #[test]

@@ -15,6 +15,9 @@ pub(super) const WATCHES: [Duration; 5] = [
     Duration::from_millis(5_120),
 ];
 
+/// What to do about a saga that kills its process.
+const ADVICE: &str = "deploy a program that survives it and unpark the saga, or cancel it";
+
 /// What is known about a saga that was running when a process died, and has made no progress since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Evidence {
@@ -98,7 +101,9 @@ pub(crate) fn crash_loop(record: &SagaRecord, log: &[Entry], limit: u32) -> Opti
         nodes.dedup();
         let nodes = nodes.iter().map(|node| format!("`{node}`")).collect::<Vec<_>>().join(", ");
         let (crashes, watch) = (found.crashes, found.watch());
-        format!("the process died {crashes} times in a row within {watch:?} after {nodes} began")
+        format!(
+            "the process died {crashes} times in a row within {watch:?} after {nodes} began; {ADVICE}"
+        )
     })
 }
 
@@ -191,7 +196,8 @@ mod tests {
         let five = [(1, cleared()), (1, suspected(4, true)), (1, started())];
         assert_eq!(crash_loop(&record(2, 2), &log(five), 3), None);
         let six = [(1, cleared()), (2, suspected(5, true)), (2, started())];
-        let reason = "the process died 6 times in a row within 80ms after `a` began";
+        let reason = "the process died 6 times in a row within 80ms after `a` began; deploy a program that survives it and \
+                      unpark the saga, or cancel it";
         assert_eq!(crash_loop(&record(3, 3), &log(six), 3).as_deref(), Some(reason));
     }
 

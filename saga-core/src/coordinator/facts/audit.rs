@@ -29,7 +29,7 @@ pub struct AuditRecord {
     /// The event that it tells of, for a signal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<EventType>,
-    /// The reason or the note that came with it.
+    /// The reason or the note that came with it; of a signal, the id of the event.
     pub note: Option<String>,
     /// What became of it.
     pub outcome: AuditOutcome,
@@ -77,7 +77,10 @@ impl AuditRecord {
             command: command.name(),
             node: command.node().cloned(),
             event: command.event().cloned(),
-            note: command.note().map(str::to_string),
+            note: match command {
+                Command::Signal { event_id, .. } => Some(format!("id {event_id}")),
+                command => command.note().map(str::to_string),
+            },
             outcome,
             refusal,
         }

@@ -111,7 +111,7 @@ impl fmt::Display for Fleet {
 }
 
 impl Reader<'_> {
-    async fn fleet(&self) -> Result<Fleet, StoreError> {
+    pub(super) async fn fleet(&self) -> Result<Fleet, StoreError> {
         let counts = self.store.counts().await?.into_iter();
         let mut versions = counts.map(|counts| self.version(counts)).collect::<Vec<_>>();
         versions.sort_by(|a, b| {

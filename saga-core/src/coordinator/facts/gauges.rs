@@ -73,9 +73,11 @@ impl Numbers {
 }
 
 impl Health {
-    /// Sets the gauges of this process (feature `metrics`): `saga_running`, `saga_waiting_for_store`, and `saga_store_fails`,
-    /// which is 1 while the last write to the store has failed.
+    /// Sets the gauges of this process (feature `metrics`): `saga_running`, `saga_waiting_for_store`, `saga_unreadable` (the
+    /// number of [`unreadable`](Self::unreadable) sagas), and `saga_store_fails`, which is 1 while the last write to the store has
+    /// failed.
     pub fn record(&self) {
+        metrics::gauge!("saga_unreadable").set(self.unreadable.len() as f64);
         metrics::gauge!("saga_store_fails").set(if self.store.is_some() { 1.0 } else { 0.0 });
         metrics::gauge!("saga_running").set(self.running as f64);
         metrics::gauge!("saga_waiting_for_store").set(self.waiting.len() as f64);

@@ -6,6 +6,7 @@
 //! | `summary` | which sagas there are: a list with filters, a page at a time |
 //! | `fleet` | how many there are of each name and version, in each state |
 //! | `needs_human` | which of them wait for somebody |
+//! | `checkup` | whether the store works, and somebody runs its sagas |
 //! | `saga_facts`, `nodes`, `attempts` | what is known about one saga |
 //! | `why` | the one fact that it waits for |
 //! | `predict`, `prediction` | what a request would write |
@@ -14,6 +15,9 @@
 
 mod attempts;
 mod audit;
+mod checkup;
+#[cfg(feature = "metrics")]
+mod described;
 mod fleet;
 #[cfg(feature = "metrics")]
 mod gauges;
@@ -28,6 +32,7 @@ mod summary;
 mod why;
 mod words;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -36,18 +41,21 @@ use super::CoordinatorInner;
 use super::operator::Operator;
 use crate::ambient::system_time;
 use crate::error::OperateError;
-use crate::log::Timestamp;
+use crate::log::{SagaId, Timestamp};
 use crate::store::{CurrentWorker, LeaseTerms, SagaRecord, Store, Worker, WorkerId};
 
 pub use attempts::ExecutionRecord;
 pub(crate) use attempts::trace;
 pub use audit::{AuditOutcome, AuditRecord};
+pub use checkup::{Check, Checkup, CheckupOptions, DiskSpace, Finding, Level};
+#[cfg(feature = "metrics")]
+pub(super) use described::describe;
 pub use fleet::{Fleet, FleetVersion};
 #[cfg(feature = "metrics")]
 pub use gauges::FleetGauges;
 pub use needs_human::{HumanReason, NeedsHuman, NeedsHumanFilter, NeedsHumanPage};
 pub use needs_human_cursor::{InvalidCursor, NeedsHumanCursor};
-pub use nodes::{KeptEffect, NodeFacts, RetryFacts, WaitFacts};
+pub use nodes::{CallFacts, KeptEffect, NodeFacts, RetryFacts, WaitFacts};
 pub use prediction::{PredictedEntry, Prediction};
 pub use saga_facts::{OwnerFacts, SagaFacts};
 pub use summary::{SagaFilter, SagaSummary};
@@ -63,10 +71,12 @@ pub(super) struct Reader<'a> {
     lease: Option<LeaseTerms>,
     /// Who runs the sagas of a store with one worker at a time, seen from another process.
     current: CurrentWorker,
+    /// The sagas that the coordinator of this process could not load.
+    unreadable: BTreeSet<SagaId>,
 }
 
 impl<'a> Reader<'a> {
-    async fn new(
+    pub(super) async fn new(
         store: &'a dyn Store,
         home: Option<&'a Arc<CoordinatorInner>>,
     ) -> Result<Self, OperateError> {
@@ -83,7 +93,9 @@ impl<'a> Reader<'a> {
             (None, None) => store.current_worker().await?,
             (Some(_), _) | (_, Some(_)) => CurrentWorker::Unknown,
         };
-        Ok(Self { store, home, now, workers, lease, current })
+        let unreadable = home.map(|home| home.unreadable()).unwrap_or_default();
+        let unreadable = unreadable.into_iter().collect();
+        Ok(Self { store, home, now, workers, lease, current, unreadable })
     }
 
     /// Whether the worker that owns a saga is alive; `None` if that cannot be told: the store has one worker at a time,

@@ -12,7 +12,7 @@ use super::{Reader, SagaSummary};
 use crate::coordinator::operator::Operator;
 use crate::coordinator::stored::{Stored, StoredError, read};
 use crate::error::OperateError;
-use crate::log::{ListedState, SagaId, SagaStatus, Timestamp};
+use crate::log::{ListedState, SagaStatus, Timestamp};
 use crate::store::{CurrentWorker, ListFilter, SagaRecord, StoreError, corrupt};
 
 /// How many records are read in one go.
@@ -115,7 +115,10 @@ pub struct NeedsHumanPage {
 }
 
 impl Reader<'_> {
-    async fn needs_human(&self, filter: NeedsHumanFilter) -> Result<NeedsHumanPage, StoreError> {
+    pub(super) async fn needs_human(
+        &self,
+        filter: NeedsHumanFilter,
+    ) -> Result<NeedsHumanPage, StoreError> {
         let limit = if filter.limit == 0 { 100 } else { filter.limit };
         let first = NeedsHumanCursor { part: Part::Stuck, after: None };
         let mut at = filter.after.clone().unwrap_or(first);
@@ -138,9 +141,7 @@ impl Reader<'_> {
                     && logs_read < READ
                 {
                     logs_read += 1;
-                    if let Some(why) = self.corruption(&record.id).await {
-                        (found.reason, found.because) = (HumanReason::Corrupt, why);
-                    }
+                    self.look_closer(found).await;
                 }
                 sagas.extend(found);
                 if sagas.len() == limit {
@@ -181,7 +182,7 @@ impl Reader<'_> {
             limit: PAGE,
             ..ListFilter::default()
         };
-        let statuses = vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
+        let statuses = vec![SagaStatus::Running, SagaStatus::Failed, SagaStatus::RollingBack];
         let parked = Some(at.part == Part::Parked);
         let unfinished = ListFilter { statuses, parked, ..all.clone() };
         match at.part {
@@ -189,7 +190,8 @@ impl Reader<'_> {
             Part::Parked => vec![unfinished],
             Part::Halted => {
                 // a saga that the only worker has not taken is known at once, and so is one that this program does not know
-                let since = (!self.knows_who_is_left()).then(|| self.idle_since(filter.idle));
+                let at_once = self.knows_who_is_left() || !self.unreadable.is_empty();
+                let since = (!at_once).then(|| self.idle_since(filter.idle));
                 let awake = ListFilter { suspended: Some(false), ..unfinished.clone() };
                 let mut queries = vec![ListFilter { updated_before: since, ..awake.clone() }];
                 queries.extend(unknown.iter().map(|fingerprint| ListFilter {
@@ -226,21 +228,28 @@ impl Reader<'_> {
         Timestamp(self.now.0.saturating_sub(idle))
     }
 
-    /// What is wrong with what is stored of a saga, if it cannot be understood.
-    async fn corruption(&self, id: &SagaId) -> Option<String> {
-        let state = match self.home {
-            Some(home) => home.stored(id).await.and_then(|stored| stored.state_by_shape()),
+    /// Reads the log of a saga that does not go on: it may be corrupt, or tell what the saga waits for.
+    async fn look_closer(&self, found: &mut NeedsHuman) {
+        let id = &found.saga.id;
+        let stored = match self.home {
+            Some(home) => home.stored(id).await,
             None => match read(self.store, id).await {
-                Ok(saga) => Stored { saga, definition: None }.state_by_shape(),
+                Ok(saga) => Ok(Stored { saga, definition: None }),
                 Err(error) => Err(StoredError::Store(error)),
             },
         };
-        match state {
-            Err(StoredError::Corrupt { why, .. }) => Some(why),
+        let corruption = match stored.as_ref().map(|stored| stored.state_by_shape()) {
+            Ok(Err(StoredError::Corrupt { why, .. })) => Some(why),
             Err(StoredError::Store(StoreError::Corrupt { seq, why, .. })) => {
-                Some(corrupt(seq, &why))
+                Some(corrupt(*seq, why))
             }
-            Ok(_) | Err(StoredError::Store(_) | StoredError::UnknownVersion { .. }) => None,
+            Ok(_) | Err(_) => None,
+        };
+        if let Some(why) = corruption {
+            (found.reason, found.because) = (HumanReason::Corrupt, why);
+        } else if let (Ok(stored), HumanReason::NotProgressing) = (&stored, found.reason) {
+            let why = self.facts_of(stored).why.sentence;
+            found.because = format!("{why}; {}", found.because);
         }
     }
 
@@ -261,7 +270,7 @@ impl Reader<'_> {
             ListedState::Waiting
             | ListedState::Paused
             | ListedState::Running
-            | ListedState::Aborting
+            | ListedState::Failed
             | ListedState::RollingBack
                 if record.suspended =>
             {
@@ -273,7 +282,7 @@ impl Reader<'_> {
             ListedState::Waiting
             | ListedState::Paused
             | ListedState::Running
-            | ListedState::Aborting
+            | ListedState::Failed
             | ListedState::RollingBack => {
                 let (orphaned, unknown) = (self.is_orphaned(record), self.is_unknown(record));
                 // of a saga that waits for a time, nothing is due yet
@@ -294,10 +303,12 @@ impl Reader<'_> {
                         };
                         (HumanReason::OwnerNotCurrent, format!("{why}, last entry {idle} ago"))
                     }
+                    (false, _) if self.unreadable.contains(&record.id) => {
+                        (HumanReason::Corrupt, "its log is corrupt".to_string())
+                    }
                     (false, _) if waits || record.paused || !is_idle => return None,
                     (false, _) => {
-                        let why =
-                            format!("nothing has happened for {idle}, though something is due");
+                        let why = format!("nothing has happened for {idle}");
                         (HumanReason::NotProgressing, why)
                     }
                 }

@@ -29,13 +29,12 @@ pub struct NodeFacts {
     pub pivot: bool,
     /// Why its action declares `no_undo`, if this program knows the saga's definition and that says why.
     pub no_undo: Option<String>,
-    /// True if its action may have taken effect without an output being recorded.
+    /// True if its action may have taken effect without an output being recorded: an attempt was cut off, or has ended without
+    /// anybody knowing how. One that is in flight is [no doubt](Self::call) by itself.
     pub in_doubt: bool,
     /// True if the only effect of its action is a transaction of the database that keeps the log: it has happened exactly if
     /// the log says that the action succeeded, so the node is never in doubt.
     pub transaction: bool,
-    /// True if its undo failed and an operator recorded that someone has dealt with the effect.
-    pub resolved: bool,
     /// How often its action was started.
     pub attempts: u32,
     /// How often its undo was started.
@@ -70,11 +69,27 @@ pub struct NodeFacts {
     /// decide what the output is. `None` if it can; and if it does not know the saga's definition, as one that is attached to a
     /// store does not.
     pub unreadable: Option<String>,
+    /// The call in flight, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallFacts>,
     /// The next attempt, if it is waited for.
     pub retry: Option<RetryFacts>,
     /// What it waits for, if it is a wait that has begun and not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<WaitFacts>,
+}
+
+/// A call in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CallFacts {
+    /// True if it is one of the undo.
+    pub undo: bool,
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// When it began.
+    #[serde(serialize_with = "utc")]
+    pub since: Timestamp,
 }
 
 /// What a node waits for.
@@ -97,10 +112,10 @@ pub struct RetryFacts {
     /// When it is due.
     #[serde(serialize_with = "utc")]
     pub at: Timestamp,
-    /// Which attempt it is, from 1. Attempts that were cut off by the end of a process do not count, and neither do those
-    /// from before an operator's retry.
+    /// Which attempt it is, from 1, as the log counts them.
     pub attempt: u32,
-    /// How many attempts there are; `None` if there is no limit, or if this program does not know the saga's definition.
+    /// Which attempt is the last one, if none of those to come is cut off by the end of a process; `None` if there is no
+    /// limit, or if this program does not know the saga's definition.
     pub of: Option<u32>,
 }
 
@@ -134,9 +149,12 @@ impl NodeFacts {
             ActionState::UndoFailed => !self.in_doubt,
             ActionState::Pending
             | ActionState::Running
+            | ActionState::Waiting
             | ActionState::Failed
+            | ActionState::InDoubt
             | ActionState::Undoing
             | ActionState::Undone
+            | ActionState::Resolved
             | ActionState::Skipped => false,
         }
     }
@@ -157,10 +175,14 @@ impl NodeFacts {
         match self.state {
             ActionState::Running => counts && !self.transaction,
             ActionState::Undoing => counts,
-            ActionState::UndoFailed | ActionState::Failed => counts && self.in_doubt,
+            ActionState::InDoubt => counts,
+            ActionState::UndoFailed => counts && self.in_doubt,
             ActionState::Pending
+            | ActionState::Waiting
+            | ActionState::Failed
             | ActionState::Completed
             | ActionState::Undone
+            | ActionState::Resolved
             | ActionState::Skipped => false,
         }
     }
@@ -213,6 +235,7 @@ pub(super) fn nodes(
         of.last = attempt.ended_at;
         of.attempts += 1;
     }
+    let last = timeline.iter().map(|attempt| (&attempt.node, attempt)).collect::<HashMap<_, _>>();
     let keys = |path: &NodePath, of| Keys::of(run_key, state.keys(), path.as_str(), of);
     // actions with one name are one action
     let reasons = definition.into_iter().flat_map(AnyDag::actions);
@@ -229,15 +252,21 @@ pub(super) fn nodes(
             of: retry.of.filter(|_| definition.is_some()),
         });
         let Keys { action, earlier, undo } = keys(&node.path, node.generation);
+        let call = in_flight(last.get(&node.path).copied(), &node);
+        // a call in flight may take effect, but nothing is known to have gone wrong
+        let in_doubt = match (&call, node.state) {
+            (Some(call), ActionState::Running) if !call.undo => node.ended_in_doubt,
+            _ => node.in_doubt,
+        };
         NodeFacts {
             action: actions.of(&node.path).cloned(),
-            state: node.state,
+            state: node.shown(),
+            call,
             has_undo: node.has_undo,
             no_undo: actions.of(&node.path).and_then(|name| reasons.get(name).cloned()),
             pivot: node.pivot,
-            in_doubt: node.in_doubt,
+            in_doubt,
             transaction: node.transaction,
-            resolved: node.resolved,
             attempts: node.attempts,
             undo_attempts: back.attempts,
             action_key: action,
@@ -256,6 +285,19 @@ pub(super) fn nodes(
         }
     };
     state.nodes().into_iter().map(facts).collect()
+}
+
+/// The last attempt of a node, if it has not ended and was not cut off.
+fn in_flight(last: Option<&ExecutionRecord>, node: &NodeState) -> Option<CallFacts> {
+    let last = last?;
+    // an undo may first run the action again
+    if !matches!(node.state, ActionState::Running | ActionState::Undoing) {
+        return None;
+    }
+    let ExecutionRecord { undo, attempt, started_at: since, .. } = *last;
+    let runs = last.ended_at.is_none() && !last.cut_off;
+    let fits = node.state == ActionState::Undoing || !undo;
+    (runs && fits).then_some(CallFacts { undo, attempt, since })
 }
 
 /// The effects that a migration kept.

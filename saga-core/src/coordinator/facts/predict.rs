@@ -64,6 +64,16 @@ impl Present {
 }
 
 impl Reader<'_> {
+    /// What a request of somebody would do.
+    pub(in crate::coordinator) async fn predict(
+        &self,
+        id: &SagaId,
+        by: &str,
+        command: Command,
+    ) -> Result<Prediction, OperateError> {
+        Ok(self.present(id).await?.predict(by, command))
+    }
+
     async fn present(&self, id: &SagaId) -> Result<Present, OperateError> {
         let stored = self.stored(id).await?;
         let (record, log) = (&stored.saga.record, &stored.saga.entries);

@@ -11,14 +11,14 @@ use super::words::Age;
 use super::{ExecutionRecord, KeptEffect, NodeFacts, Reader, SagaSummary, WaitsFor, Why};
 use crate::coordinator::inspect::SagaView;
 use crate::coordinator::operator::Operator;
-use crate::coordinator::stored::{Stored, read};
+use crate::coordinator::stored::{Stored, StoredError, read};
 use crate::dag::StoredActions;
 use crate::driver::{StuckBy, node_reports};
 use crate::error::OperateError;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{ActionState, SagaId, SagaLog, Timestamp, Uuid};
 use crate::machine::SagaState;
-use crate::store::{CurrentWorker, SagaRecord, WorkerId};
+use crate::store::{CurrentWorker, ReadableSaga, SagaRecord, StoreError, WorkerId, corrupt};
 
 /// Everything that is known about one saga, from [`Operator::inspect`]. `Display` shows it as text.
 ///
@@ -252,14 +252,36 @@ impl Reader<'_> {
     }
 
     async fn view(&self, id: &SagaId) -> Result<SagaView, OperateError> {
-        let stored = self.stored(id).await?;
+        Ok(self.view_of(self.stored(id).await?).0)
+    }
+
+    /// What can be read, and what is wrong with the rest.
+    async fn view_readable(&self, id: &SagaId) -> Result<(SagaView, Option<String>), OperateError> {
+        let ReadableSaga { saga, damage } = found(self.store.load_readable(id).await)?;
+        let definition = self.home.and_then(|home| home.definition_of(&saga.record));
+        let (view, problem) = self.view_of(Stored { saga, definition });
+        let damage = damage.map(|damage| match damage {
+            StoreError::Corrupt { seq, why, .. } => corrupt(seq, &why),
+            other => other.to_string(),
+        });
+        Ok((view, damage.or(problem)))
+    }
+
+    fn view_of(&self, stored: Stored) -> (SagaView, Option<String>) {
+        let id = stored.saga.record.id.clone();
         let (mut nodes, mut names) = (Vec::new(), Vec::new());
-        if let Ok(Some((state, plan))) = stored.state_by_shape() {
-            nodes = node_reports(&state);
-            names = plan.nodes().iter().map(|node| node.name.to_string()).collect();
+        let mut problem = None;
+        match stored.state_by_shape() {
+            Ok(Some((state, plan))) => {
+                nodes = node_reports(&state);
+                names = plan.nodes().iter().map(|node| node.name.to_string()).collect();
+            }
+            Ok(None) => {}
+            Err(StoredError::Corrupt { why, .. }) => problem = Some(why),
+            Err(error) => problem = Some(OperateError::from(error).to_string()),
         }
-        let log = SagaLog::of(id.clone(), stored.saga.entries, names);
-        Ok(SagaView { record: stored.saga.record, nodes, log })
+        let log = SagaLog::of(id, stored.saga.entries, names);
+        (SagaView { record: stored.saga.record, nodes, log }, problem)
     }
 }
 
@@ -306,5 +328,17 @@ impl Operator {
     pub async fn view(&self, id: &str) -> Result<SagaView, OperateError> {
         let id: SagaId = id.parse()?;
         self.read(|reader| Box::pin(async move { reader.view(&id).await })).await
+    }
+
+    /// The same of a saga whose log may be corrupt: as much of it as can be read, and what is wrong with the rest.
+    ///
+    /// # Errors
+    /// As [`inspect`](Self::inspect).
+    pub async fn view_readable(
+        &self,
+        id: &str,
+    ) -> Result<(SagaView, Option<String>), OperateError> {
+        let id: SagaId = id.parse()?;
+        self.read(|reader| Box::pin(async move { reader.view_readable(&id).await })).await
     }
 }

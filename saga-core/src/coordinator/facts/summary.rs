@@ -10,7 +10,7 @@ use crate::dag::stored_version;
 use crate::error::OperateError;
 use crate::log::utc::{serialize as utc, serialize_some as maybe_utc};
 use crate::log::{ListedState, SagaId, SagaStatus, Timestamp};
-use crate::store::{ListFilter, SagaRecord, StoreError, WorkerId};
+use crate::store::{ListFilter, SagaRecord, StoreError, VersionCounts, WorkerId};
 
 /// Selects the sagas that [`Operator::list`] shows. A saga must match every field that is set. The list is ordered by id,
 /// so pages stay what they are while sagas start and end: a saga that is on a page is on no other one.
@@ -48,7 +48,7 @@ pub struct SagaFilter {
     pub saga: Option<String>,
     /// Only sagas of this version of their definition.
     pub version: Option<u32>,
-    /// Only sagas whose definition has this fingerprint.
+    /// Only sagas whose definition has a fingerprint that begins with this.
     pub fingerprint: Option<String>,
     /// Only sagas whose id begins with this.
     pub id_prefix: Option<String>,
@@ -137,7 +137,6 @@ impl SagaFilter {
     fn queries(&self) -> Vec<ListFilter> {
         let all = ListFilter {
             name: self.saga.clone(),
-            fingerprint: self.fingerprint.clone(),
             id_prefix: self.id_prefix.clone(),
             created_after: self.created_after,
             created_before: self.created_before,
@@ -149,7 +148,7 @@ impl SagaFilter {
         if self.states.is_empty() {
             return vec![all];
         }
-        let unfinished = [SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack];
+        let unfinished = [SagaStatus::Running, SagaStatus::Failed, SagaStatus::RollingBack];
         let (mut ended, mut going, mut queries) = (Vec::new(), Vec::new(), Vec::new());
         let mut states = self.states.clone();
         states.sort_unstable();
@@ -166,7 +165,7 @@ impl SagaFilter {
                     let statuses = vec![SagaStatus::Running];
                     queries.push(ListFilter { statuses, parked, paused, suspended, ..all });
                 }
-                ListedState::Aborting => going.push(SagaStatus::Aborting),
+                ListedState::Failed => going.push(SagaStatus::Failed),
                 ListedState::RollingBack => going.push(SagaStatus::RollingBack),
                 ListedState::Parked => {
                     let statuses = unfinished.to_vec();
@@ -199,7 +198,12 @@ impl Reader<'_> {
         let page_size = filter.page_size();
         let mut found = Vec::new();
         // of which definitions, once that has been found out
-        let mut fingerprints: Option<Vec<String>> = None;
+        let mut fingerprints = match &filter.fingerprint {
+            Some(beginning) => {
+                Some(self.fingerprints(|of| of.fingerprint.starts_with(beginning)).await?)
+            }
+            None => None,
+        };
         loop {
             let mut page = Vec::new();
             for query in filter.queries() {
@@ -233,16 +237,20 @@ impl Reader<'_> {
             if let (Some(version), None, None) =
                 (filter.version, &filter.fingerprint, &fingerprints)
             {
-                fingerprints = Some(self.fingerprints(version).await?);
+                // the version is part of a fingerprint
+                let has = |of: &VersionCounts| stored_version(of.dag.as_bytes()) == Some(version);
+                fingerprints = Some(self.fingerprints(has).await?);
             }
         }
     }
 
-    /// The fingerprints of the definitions that have this version, which is part of a fingerprint.
-    async fn fingerprints(&self, version: u32) -> Result<Vec<String>, StoreError> {
-        let counts = self.store.counts().await?.into_iter();
-        let of = counts.filter(|of| stored_version(of.dag.as_bytes()) == Some(version));
-        let fingerprints = of.map(|of| of.fingerprint).collect::<BTreeSet<_>>();
+    /// The fingerprints of such definitions.
+    async fn fingerprints(
+        &self,
+        such: impl Fn(&VersionCounts) -> bool,
+    ) -> Result<Vec<String>, StoreError> {
+        let counts = self.store.counts().await?.into_iter().filter(such);
+        let fingerprints = counts.map(|of| of.fingerprint).collect::<BTreeSet<_>>();
         Ok(fingerprints.into_iter().collect())
     }
 }

@@ -90,9 +90,9 @@ pub enum WaitsFor {
         /// When.
         #[serde(serialize_with = "utc")]
         at: Timestamp,
-        /// Which attempt that will be, from 1.
+        /// Which attempt that will be, from 1, as the log counts them.
         attempt: u32,
-        /// How many attempts there are; `None` if there is no limit, or it is not known.
+        /// Which attempt is the last one; `None` if there is no limit, or it is not known.
         of: Option<u32>,
         /// How the last attempt failed.
         error: Option<String>,
@@ -179,7 +179,7 @@ fn fact(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> WaitsFor {
         ListedState::Paused
         | ListedState::Waiting
         | ListedState::Running
-        | ListedState::Aborting
+        | ListedState::Failed
         | ListedState::RollingBack => {}
     }
     // nobody owns a saga that is suspended, until its time comes
@@ -232,29 +232,14 @@ fn last(log: &[Entry], such: impl Fn(&SagaEntry) -> bool) -> Option<(Timestamp, 
 
 /// The call in flight that began first.
 fn call(facts: &SagaFacts) -> Option<WaitsFor> {
-    let open = |undo: bool, node: &NodePath| {
-        facts.nodes.iter().any(|facts| {
-            use crate::log::ActionState::{Running, Undoing};
-            let running = if undo { Undoing } else { Running };
-            // an undo may first run the action again
-            facts.node == *node && (facts.state == running || facts.state == Undoing)
-        })
-    };
-    let in_flight = facts.timeline.iter().enumerate().filter(|(i, attempt)| {
-        let later = facts.timeline.get(i + 1..).unwrap_or_default();
-        attempt.ended_at.is_none()
-            && !attempt.cut_off
-            && later.iter().all(|other| other.node != attempt.node)
-            && open(attempt.undo, &attempt.node)
-    });
-    let mut in_flight = in_flight.map(|(_, attempt)| attempt);
-    let first = in_flight.next()?;
+    let in_flight = || facts.nodes.iter().filter_map(|node| Some((node, node.call.as_ref()?)));
+    let (node, call) = in_flight().min_by_key(|(_, call)| call.since)?;
     Some(WaitsFor::Call {
-        node: first.node.clone(),
-        undo: first.undo,
-        attempt: first.attempt,
-        since: first.started_at,
-        others: in_flight.count(),
+        node: node.node.clone(),
+        undo: call.undo,
+        attempt: call.attempt,
+        since: call.since,
+        others: in_flight().count().saturating_sub(1),
     })
 }
 
@@ -376,7 +361,7 @@ fn sentence(facts: &SagaFacts, fact: &WaitsFor, owner: &OwnerState) -> String {
                 n => format!(" (and {n} more)"),
             };
             let at = AtTime { at: *at, now };
-            format!("retry {attempt}{of} of {} at {at}{others}{error}", what(node, *undo))
+            format!("attempt {attempt}{of} of {} is due at {at}{others}{error}", what(node, *undo))
         }
         WaitsFor::Event { node, events, since, until, others } => {
             let events = events.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");

@@ -75,7 +75,7 @@ pub(in crate::coordinator) async fn outlook(
         };
         let mut filter = ListFilter {
             name: Some(outlook.saga.clone()),
-            statuses: vec![SagaStatus::Running, SagaStatus::Aborting, SagaStatus::RollingBack],
+            statuses: vec![SagaStatus::Running, SagaStatus::Failed, SagaStatus::RollingBack],
             limit: PAGE,
             ..ListFilter::default()
         };

@@ -66,7 +66,9 @@ impl SagaEvent {
         let (id, saga) = (&self.saga, &*self.name);
         // tracing calls an event's own text `message`
         let (node, why) = (self.node.as_ref().map(NodePath::as_str), self.message.as_deref());
-        let (kind, attempt, status) = (self.kind, self.attempt, self.status.as_str());
+        let (kind, status) = (self.kind, self.status.as_str());
+        // an event about the saga is about no attempt
+        let attempt = Some(self.attempt).filter(|attempt| *attempt > 0);
         match kind.importance() {
             Importance::Warning => {
                 tracing::warn!(target: "saga_core", %id, saga, node, attempt, why, "{kind}");

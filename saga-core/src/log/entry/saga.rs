@@ -153,11 +153,17 @@ impl SagaEntry {
         match self {
             Self::Unwinding(cause) => Some(cause.to_string()),
             Self::Parked { reason } => Some(reason.clone()),
-            Self::Suspected { crashes, .. } => Some(format!("{crashes} crashes count against it")),
-            Self::Requested { by, command, .. } => {
-                let event = command.event().map(|event| format!(" {event}")).unwrap_or_default();
-                Some(format!("{}{event} by {by}", command.name()))
-            }
+            Self::Suspected { crashes, .. } => Some(match crashes {
+                0 => "resumed after a crash; none counts against it".to_string(),
+                1 => "resumed after a crash; 1 counts against it".to_string(),
+                n => format!("resumed after a crash; {n} in a row count against it"),
+            }),
+            Self::Requested { by, command, .. } => Some(match &**command {
+                Command::Signal { event, event_id, .. } => {
+                    format!("signal {event} by {by}, id {event_id}")
+                }
+                command => format!("{} by {by}", command.name()),
+            }),
             Self::Refused { why, .. } => Some(why.to_string()),
             Self::Injected { at, fault } => Some(format!("{fault:?} at `{at}`")),
             Self::Ended(status) => Some(status.to_string()),

@@ -13,7 +13,7 @@ impl Rules for Rollback<'_> {
     fn check(&self, state: &SagaState) -> Result<(), Answer> {
         let status = state.status();
         match status {
-            SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack => {
+            SagaStatus::Running | SagaStatus::Failed | SagaStatus::RollingBack => {
                 Err(Answer::Refused(Refusal::NotEnded { status }))
             }
             SagaStatus::Completed => state.can_unwind(),

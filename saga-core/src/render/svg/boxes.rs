@@ -218,8 +218,14 @@ impl Side {
                 ActionState::Completed | ActionState::Undoing | ActionState::UndoFailed => {
                     side.remains |= node.undoable;
                 }
-                ActionState::Undone | ActionState::Failed => side.gone = true,
-                ActionState::Pending | ActionState::Running | ActionState::Skipped => {}
+                ActionState::Undone | ActionState::Resolved | ActionState::Failed => {
+                    side.gone = true;
+                }
+                ActionState::Pending
+                | ActionState::Running
+                | ActionState::Waiting
+                | ActionState::InDoubt
+                | ActionState::Skipped => {}
             }
         }
         side

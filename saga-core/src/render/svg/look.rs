@@ -38,11 +38,21 @@ pub(super) fn look(state: Option<ActionState>) -> Look {
             filled: true,
             ..plain
         },
+        ActionState::Waiting => {
+            let sign = "M-4 -5H4L-4 5H4Z";
+            Look { colour: "#2f7fd6", dashes: Some("5 3"), sign, ..plain }
+        }
         ActionState::Completed => Look { colour: "#2b9348", sign: "M-5 0.5L-1.5 4L5 -4", ..plain },
         ActionState::Failed => {
             let sign = "M-4 -4L4 4M-4 4L4 -4";
             Look { colour: "#dc4a4a", border: 2.0, sign, ..plain }
         }
+        ActionState::InDoubt => Look {
+            colour: "#b8860b",
+            border: 3.0,
+            sign: "M-3 -2.5A3 3 0 1 1 0.5 0.6V2M0.5 4.6V5",
+            ..plain
+        },
         ActionState::Undoing => Look {
             colour: FRONTIER,
             border: 2.0,
@@ -54,6 +64,9 @@ pub(super) fn look(state: Option<ActionState>) -> Look {
             sign: "M-1.5 -5.5L-5 -2L-1.5 1.5M-5 -2H1.5A3 3 0 0 1 1.5 4.5H-2.5",
             ..plain
         },
+        ActionState::Resolved => {
+            Look { colour: "#9061d6", dashes: Some("5 3"), sign: "M-5 0.5L-1.5 4L5 -4", ..plain }
+        }
         ActionState::UndoFailed => Look {
             colour: "#dc2f55",
             border: 3.0,

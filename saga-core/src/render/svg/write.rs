@@ -34,7 +34,8 @@ pub(in crate::render) fn write(
     options: &SvgOptions<'_>,
 ) -> String {
     let all = totals(drawing);
-    let undoing = [ActionState::Undoing, ActionState::Undone, ActionState::UndoFailed];
+    let undoing =
+        [ActionState::Undoing, ActionState::Undone, ActionState::Resolved, ActionState::UndoFailed];
     let rolling_back = undoing.iter().any(|state| all.contains_key(state));
     let picture = Picture::of(drawing, Scene { states, rolling_back });
     let label = match all.is_empty() {

@@ -11,8 +11,9 @@ use self::transcoder::{Direction, Transcoder, decode};
 use super::payload_codec::{Aad, PayloadCodec, PayloadKind};
 use super::{
     Append, Created, CurrentWorker, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge,
-    RecordChange, RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store,
-    StoreError, StoredSaga, Suspension, TransactionWork, VersionCounts, Worker, WorkerId,
+    ReadableSaga, RecordChange, RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange,
+    SharedCalls, Store, StoreError, StoredSaga, Suspension, TransactionWork, VersionCounts, Worker,
+    WorkerId,
 };
 use crate::log::{Answer, Request, SagaId, Timestamp, Uuid};
 
@@ -200,6 +201,14 @@ impl<S: Store> Store for EncodedStore<S> {
         Box::pin(async move {
             let stored = self.store.load(&id).await?;
             stored.map(|stored| self.decode_stored(stored)).transpose()
+        })
+    }
+
+    fn load_readable(&self, id: &SagaId) -> BoxFuture<'_, Result<ReadableSaga, StoreError>> {
+        let id = id.clone();
+        Box::pin(async move {
+            let ReadableSaga { saga, damage } = self.store.load_readable(&id).await?;
+            Ok(ReadableSaga { saga: self.decode_stored(saga)?, damage })
         })
     }
 

@@ -39,7 +39,7 @@ use self::group_commit::{LogWrite, MAX_GROUP};
 pub(super) use self::log_file::read_log;
 use self::log_writer::LogWriter;
 use super::io_thread::{IoThread, reply_of};
-use super::{Created, SagaRecord, StoreError, StoredSaga};
+use super::{Created, ReadableSaga, SagaRecord, StoreError, StoredSaga};
 use crate::crash_points::crash_point;
 use crate::log::{Request, SagaId};
 
@@ -269,6 +269,16 @@ impl Files {
                 Some(damage) => Err(damage),
             },
         }
+    }
+
+    fn load_readable(&self, id: &SagaId) -> Result<ReadableSaga, StoreError> {
+        self.check()?;
+        let found = self.directory.log(id)?;
+        let mut found = found.ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
+        // what comes after a damaged line is not the rest of the log
+        let gap = found.saga.entries.iter().zip(1..).position(|(entry, seq)| entry.seq != seq);
+        found.saga.entries.truncate(gap.unwrap_or(usize::MAX));
+        Ok(ReadableSaga { saga: found.saga, damage: found.damage })
     }
 
     fn requests(&self, limit: usize) -> Result<Vec<Request>, StoreError> {

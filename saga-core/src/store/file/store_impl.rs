@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::super::worker_lock::WorkerLock;
 use super::super::{
-    Append, Created, CurrentWorker, ListFilter, NewSaga, Purge, RequestsWithAnswers, SagaRecord,
-    SagaVersion, Store, StoreError, StoredSaga, Suspension, VersionCounts, WorkerId,
+    Append, Created, CurrentWorker, ListFilter, NewSaga, Purge, ReadableSaga, RequestsWithAnswers,
+    SagaRecord, SagaVersion, Store, StoreError, StoredSaga, Suspension, VersionCounts, WorkerId,
 };
 use super::directory::LOCK;
 use super::group_commit::LogWrite;
@@ -26,6 +26,11 @@ impl Store for FileStore {
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
         let id = id.clone();
         self.run(move |files| files.load(&id))
+    }
+
+    fn load_readable(&self, id: &SagaId) -> BoxFuture<'_, Result<ReadableSaga, StoreError>> {
+        let id = id.clone();
+        self.run(move |files| files.load_readable(&id))
     }
 
     fn list(&self, filter: ListFilter) -> BoxFuture<'_, Result<Vec<SagaRecord>, StoreError>> {

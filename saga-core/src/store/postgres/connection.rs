@@ -62,6 +62,14 @@ impl Database {
             Ok(Ok(client)) => Ok(Connection { client: Some(client), database: self.clone() }),
             Ok(Err(PoolError::Backend(error))) => Err(Trouble::NotConnected(error)),
             Ok(Err(PoolError::Timeout(TimeoutType::Wait))) | Err(_) => Err(Trouble::NoConnection),
+            Ok(Err(PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle))) => {
+                let why = format!(
+                    "the server does not answer: there was no connection within {:?}; check that it runs, and that nothing holds \
+                     it up",
+                    self.timeout
+                );
+                Err(Trouble::Pool(why))
+            }
             Ok(Err(error)) => Err(Trouble::Pool(error.to_string())),
         }
     }

@@ -12,7 +12,7 @@ use crate::causes::with_causes;
 use crate::log::{Entry, Halted, InvalidSagaStatus, ListedState, SagaId, SagaStatus, Timestamp};
 use crate::store::counts::{Counting, VersionCounts};
 use crate::store::{
-    ListFilter, Position, SagaRecord, SagaVersion, StoreError, StoredSaga, log_rows,
+    ListFilter, Position, ReadableSaga, SagaRecord, SagaVersion, StoreError, StoredSaga, log_rows,
 };
 
 /// Returns a saga's record.
@@ -90,8 +90,35 @@ async fn logs(
     Ok(logs)
 }
 
+/// A saga with the entries before the first that is corrupt, and what is wrong with that.
+pub(super) async fn load_readable(
+    connection: &Connection,
+    id: &SagaId,
+) -> Result<ReadableSaga, Trouble> {
+    let sql = format!("SELECT {RECORD} FROM saga AS s {WITH_REST} WHERE s.id = $1");
+    let found = connection.query(&sql, &[(&id.as_str(), Type::TEXT)]).await?;
+    let row = found.first().ok_or_else(|| StoreError::NotFound { saga: id.clone() })?;
+    let number: i64 = row.try_get(NUMBER).map_err(Trouble::Sql)?;
+    let record = rows::record(row)?;
+    let end = i64::try_from(record.next_seq).unwrap_or(i64::MAX);
+    let logs = logs(connection, &[number], &[end]).await?;
+    let log = logs.get(&number).map_or(&[][..], Vec::as_slice);
+    let mut entries = Vec::new();
+    let damage = read_entries(&record, log, &mut entries).err();
+    Ok(ReadableSaga { saga: StoredSaga { record, entries }, damage })
+}
+
 fn entries(record: &SagaRecord, rows: &[Row]) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::new();
+    read_entries(record, rows, &mut entries)?;
+    Ok(entries)
+}
+
+fn read_entries(
+    record: &SagaRecord,
+    rows: &[Row],
+    entries: &mut Vec<Entry>,
+) -> Result<(), StoreError> {
     let corrupt = |(seq, why)| StoreError::Corrupt { saga: record.id.clone(), seq, why };
     for row in rows {
         let next = entries.len() as u64 + 1;
@@ -99,7 +126,7 @@ fn entries(record: &SagaRecord, rows: &[Row]) -> Result<Vec<Entry>, StoreError> 
             || Ok::<_, tokio_postgres::Error>((row.try_get(1)?, row.try_get(2)?, row.try_get(3)?));
         let (first_seq, texts, payloads): (i64, &str, &[u8]) =
             columns().map_err(|e| corrupt((next, with_causes(&e))))?;
-        log_rows::read(first_seq, texts.as_bytes(), payloads, &mut entries).map_err(corrupt)?;
+        log_rows::read(first_seq, texts.as_bytes(), payloads, entries).map_err(corrupt)?;
     }
     let next = entries.len() as u64 + 1;
     if next != record.next_seq {
@@ -109,7 +136,7 @@ fn entries(record: &SagaRecord, rows: &[Row]) -> Result<Vec<Entry>, StoreError> 
         );
         return Err(corrupt((next, why)));
     }
-    Ok(entries)
+    Ok(())
 }
 
 /// How far sagas have come.

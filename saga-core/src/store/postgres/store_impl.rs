@@ -9,7 +9,7 @@ use super::creates::{CreateJob, NewSagaRow};
 use super::{PostgresStore, call_shares, claims, due, reads, removals, requests, runtime};
 use crate::log::{Answer, Request, SagaId, Timestamp};
 use crate::store::{
-    Append, Created, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge,
+    Append, Created, DatabaseKind, LeaseTerms, ListFilter, NewSaga, Position, Purge, ReadableSaga,
     RequestsWithAnswers, SagaRecord, SagaVersion, ShareChange, SharedCalls, Store, StoreError,
     StoredSaga, Suspension, TransactionWork, VersionCounts, Worker, WorkerId,
 };
@@ -75,6 +75,14 @@ impl Store for PostgresStore {
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
         let ids = vec![id.clone()];
         Box::pin(async move { self.load_many(ids).await.into_iter().next().unwrap_or(Ok(None)) })
+    }
+
+    fn load_readable(&self, id: &SagaId) -> BoxFuture<'_, Result<ReadableSaga, StoreError>> {
+        let id = id.clone();
+        self.run(move |connection| {
+            let id = id.clone();
+            Box::pin(async move { reads::load_readable(connection, &id).await })
+        })
     }
 
     fn load_many(

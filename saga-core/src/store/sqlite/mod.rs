@@ -52,6 +52,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use self::reader::Reader;
 use self::stats::Counters;
@@ -196,7 +197,7 @@ impl SqliteStore {
     /// [`StoreError::Failed`] if the file does not exist or no worker has opened it yet,
     /// [`StoreError::NewerSchema`] if a newer version of this library wrote it.
     pub fn attach(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::attach_tables(path.as_ref(), &TablePrefix::default())
+        Self::attach_tables(path.as_ref(), &TablePrefix::default(), schema::BUSY_TIMEOUT)
     }
 
     /// Like [`attach`](Self::attach), for a store that was opened
@@ -216,10 +217,39 @@ impl SqliteStore {
     /// ```
     pub fn attach_with_prefix(path: impl AsRef<Path>, prefix: &str) -> Result<Self, StoreError> {
         let path = path.as_ref();
-        Self::attach_tables(path, &Self::prefix(path, prefix)?)
+        Self::attach_tables(path, &Self::prefix(path, prefix)?, schema::BUSY_TIMEOUT)
     }
 
-    fn attach_tables(path: &Path, prefix: &TablePrefix) -> Result<Self, StoreError> {
+    /// Like [`attach`](Self::attach), for somebody who does not wait long: a request that finds the database locked for longer
+    /// than this (instead of 30 s) fails, and is not left. The tables begin with `prefix`, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`attach_with_prefix`](Self::attach_with_prefix).
+    ///
+    /// ```
+    /// use saga_core::store::SqliteStore;
+    /// use std::time::Duration;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("sagas.db");
+    /// let worker = SqliteStore::open(&path)?;
+    /// SqliteStore::attach_within(&path, None, Duration::from_secs(2))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn attach_within(
+        path: impl AsRef<Path>,
+        prefix: Option<&str>,
+        lock_wait: Duration,
+    ) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let prefix = prefix.map(|prefix| Self::prefix(path, prefix)).transpose()?;
+        Self::attach_tables(path, &prefix.unwrap_or_default(), lock_wait)
+    }
+
+    fn attach_tables(
+        path: &Path,
+        prefix: &TablePrefix,
+        lock_wait: Duration,
+    ) -> Result<Self, StoreError> {
         let place: Arc<str> = path.display().to_string().into();
         let resolved = database_file::resolve(path)?;
         if !resolved.exists() {
@@ -227,7 +257,7 @@ impl SqliteStore {
             return Err(failed(&place, why));
         }
         let read_from = schema::open_reader(&resolved, &place, prefix)?;
-        let request_to = schema::open_requester(&resolved, &place, prefix)?;
+        let request_to = schema::open_requester(&resolved, &place, prefix, lock_wait)?;
         let files = Arc::new(database_file::watch(path, &resolved, None)?);
         let counters = Arc::default();
         let reader =

@@ -65,7 +65,7 @@ fn a_page_is_read_in_order_and_not_sorted() {
         (Some(SagaStatus::RolledBack), not_completed),
         (Some(SagaStatus::Stuck), not_completed),
         (Some(SagaStatus::Running), unfinished),
-        (Some(SagaStatus::Aborting), unfinished),
+        (Some(SagaStatus::Failed), unfinished),
         (Some(SagaStatus::RollingBack), unfinished),
     ] {
         let plan = plan(&page_sql(status));

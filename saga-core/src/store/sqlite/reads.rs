@@ -6,7 +6,7 @@ use rusqlite::{CachedStatement, OptionalExtension, Row, Statement, params};
 
 use super::super::counts::{Counting, VersionCounts};
 use super::super::{
-    ListFilter, SagaRecord, SagaVersion, StoreError, StoredSaga, WorkerId, log_rows,
+    ListFilter, ReadableSaga, SagaRecord, SagaVersion, StoreError, StoredSaga, WorkerId, log_rows,
 };
 use super::database::Database;
 use super::definitions;
@@ -36,6 +36,15 @@ static FIND: LazyLock<String> =
 
 pub(super) fn load(conn: &Database, id: &SagaId) -> Result<Option<StoredSaga>, SqliteError> {
     Loader::new(conn)?.load(id)
+}
+
+pub(super) fn load_readable(conn: &Database, id: &SagaId) -> Result<ReadableSaga, SqliteError> {
+    let mut loader = Loader::new(conn)?;
+    let Some((record, number)) = find_with(&mut loader.find, conn, id)? else {
+        return Err(StoreError::NotFound { saga: id.clone() }.into());
+    };
+    let (saga, damage) = loader.readable(record, number)?;
+    Ok(ReadableSaga { saga, damage })
 }
 
 /// One result for each of several sagas.
@@ -98,21 +107,34 @@ impl<'a, 'c> Loader<'a, 'c> {
     }
 
     fn with_log(&mut self, record: SagaRecord, number: i64) -> Result<StoredSaga, SqliteError> {
+        let (saga, damage) = self.readable(record, number)?;
+        damage.map_or(Ok(saga), |damage| Err(damage.into()))
+    }
+
+    /// A saga with the entries before the first that is corrupt, and what is wrong with that.
+    fn readable(
+        &mut self,
+        record: SagaRecord,
+        number: i64,
+    ) -> Result<(StoredSaga, Option<StoreError>), SqliteError> {
         let corrupt = |(seq, why)| StoreError::Corrupt { saga: record.id.clone(), seq, why };
         let mut rows = self.log.query([number])?;
-        let mut entries = Vec::new();
+        let (mut entries, mut damage) = (Vec::new(), None);
         while let Some(row) = rows.next()? {
-            read_log_row(row, &mut entries).map_err(corrupt)?;
+            damage = read_log_row(row, &mut entries).err().map(corrupt);
+            if damage.is_some() {
+                break;
+            }
         }
         let next = entries.len() as u64 + 1;
-        if next != record.next_seq {
+        if damage.is_none() && next != record.next_seq {
             let why = format!(
                 "the log ends before entry {next}, but its record says that it ends before entry {}",
                 record.next_seq
             );
-            return Err(corrupt((next, why)).into());
+            damage = Some(corrupt((next, why)));
         }
-        Ok(StoredSaga { record, entries })
+        Ok((StoredSaga { record, entries }, damage))
     }
 }
 
@@ -186,7 +208,7 @@ pub(super) fn page_sql(status: Option<SagaStatus>) -> String {
         Some(SagaStatus::RolledBack | SagaStatus::Stuck) => {
             ("INDEXED BY saga_not_completed", format!("{NOT_COMPLETED} AND status = ?4"))
         }
-        Some(SagaStatus::Running | SagaStatus::Aborting | SagaStatus::RollingBack) => {
+        Some(SagaStatus::Running | SagaStatus::Failed | SagaStatus::RollingBack) => {
             ("INDEXED BY saga_unfinished", format!("{UNFINISHED} AND status = ?4"))
         }
     };

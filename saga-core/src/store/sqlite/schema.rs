@@ -14,7 +14,7 @@ use super::sqlite_version;
 use crate::crash_points::crash_point;
 
 /// How long to wait for another program that is writing to the same database.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// At how many pages the WAL is written back to the database: 16 MB. SQLite's default is a quarter of that, with
 /// which a page that changes often is written back more often.
@@ -86,8 +86,10 @@ pub(super) fn open_requester(
     resolved: &Path,
     place: &str,
     prefix: &TablePrefix,
+    lock_wait: Duration,
 ) -> Result<OpenDatabase, StoreError> {
     let open = connect(resolved, place, prefix)?;
+    open.conn.busy_timeout(lock_wait).map_err(|e| sql(place, &e))?;
     make_durable(&open.conn, place)?;
     // Only the worker's writer checkpoints; see `sqlite_version`.
     set_and_check(&open.conn, place, "wal_autocheckpoint", "0", "0")?;

@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use super::super::worker_lock::WorkerLock;
 use super::super::{
-    Append, Created, CurrentWorker, DatabaseKind, ListFilter, NewSaga, Purge, RequestsWithAnswers,
-    SagaRecord, SagaVersion, Store, StoreError, StoredSaga, Suspension, TransactionWork,
-    VersionCounts, WorkerId,
+    Append, Created, CurrentWorker, DatabaseKind, ListFilter, NewSaga, Purge, ReadableSaga,
+    RequestsWithAnswers, SagaRecord, SagaVersion, Store, StoreError, StoredSaga, Suspension,
+    TransactionWork, VersionCounts, WorkerId,
 };
 use super::database::Database;
 use super::reads::Loads;
@@ -86,6 +86,11 @@ impl Store for SqliteStore {
     fn load(&self, id: &SagaId) -> BoxFuture<'_, Result<Option<StoredSaga>, StoreError>> {
         let id = id.clone();
         Box::pin(self.inner.reader.read(move |conn| reads::load(conn, &id)))
+    }
+
+    fn load_readable(&self, id: &SagaId) -> BoxFuture<'_, Result<ReadableSaga, StoreError>> {
+        let id = id.clone();
+        Box::pin(self.inner.reader.read(move |conn| reads::load_readable(conn, &id)))
     }
 
     fn load_many(

@@ -158,7 +158,7 @@ pub(super) async fn claim_skips_ended_parked_and_unknown_sagas(store: &impl Stor
     };
     for saga in [
         change("completed", |record| record.status = SagaStatus::Completed),
-        change("failed", |record| record.status = SagaStatus::Aborting),
+        change("failed", |record| record.status = SagaStatus::Failed),
         change("parked", |record| record.parked_reason = Some(String::new())),
         change("paused", |record| record.paused = true),
         change("rolled_back", |record| record.status = SagaStatus::RolledBack),

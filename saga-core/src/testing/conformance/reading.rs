@@ -64,13 +64,13 @@ pub(super) async fn load_claimed_returns_what_load_returns_in_order(
 }
 
 pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
-    use SagaStatus::{Aborting, Completed, Running, Stuck};
+    use SagaStatus::{Completed, Failed, Running, Stuck};
     let sagas = [
         ("e", "trip", Running),
         ("a", "trip", Completed),
         ("C", "order", Running),
         ("b", "order", Stuck),
-        ("d", "trip", Aborting),
+        ("d", "trip", Failed),
     ];
     for (name, saga_name, status) in sagas {
         let mut saga = new_saga(name);
@@ -100,7 +100,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
     expect_eq!(list(&[Running], None, "", 0).await?, "C e");
     expect_eq!(list(&[Running, Stuck, Running], None, "", 0).await?, "C b e");
     expect_eq!(list(&[Running, Stuck], None, "C", 1).await?, "b");
-    expect_eq!(list(&[Running, Aborting], Some("trip"), "", usize::MAX).await?, "d e");
+    expect_eq!(list(&[Running, Failed], Some("trip"), "", usize::MAX).await?, "d e");
 
     let expected = load(store, "a").await?.record;
     let filter = ListFilter { statuses: vec![Completed], ..ListFilter::default() };
@@ -130,8 +130,8 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
     expect_eq!(parked(None, &[]).await?, "C a b d e f");
     expect_eq!(parked(Some(true), &[]).await?, "f");
     expect_eq!(parked(Some(false), &[]).await?, "C a b d e");
-    expect_eq!(parked(Some(true), &[Running, Aborting]).await?, "f");
-    expect_eq!(parked(Some(true), &[Aborting]).await?, "");
+    expect_eq!(parked(Some(true), &[Running, Failed]).await?, "f");
+    expect_eq!(parked(Some(true), &[Failed]).await?, "");
     expect_eq!(parked(Some(false), &[Running]).await?, "C e");
 
     for (name, paused, fingerprint, updated_at) in
@@ -176,7 +176,7 @@ pub(super) async fn list_filters_and_pages(store: &impl Store) -> CheckResult {
 pub(super) async fn versions_count_the_unfinished_sagas(store: &impl Store) -> CheckResult {
     let sagas = [
         ("a", "trip", "f2", SagaStatus::Running),
-        ("b", "trip", "f1", SagaStatus::Aborting),
+        ("b", "trip", "f1", SagaStatus::Failed),
         ("c", "order", "f1", SagaStatus::RollingBack),
         ("d", "trip", "f2", SagaStatus::Running),
         ("e", "trip", "f3", SagaStatus::Completed),

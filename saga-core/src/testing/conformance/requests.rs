@@ -187,13 +187,13 @@ pub(super) async fn take_makes_the_worker_the_owner_in_any_status(
 }
 
 pub(super) async fn purge_removes_old_ended_sagas_in_batches(store: &impl Store) -> CheckResult {
-    use SagaStatus::{Aborting, Completed, RolledBack, RollingBack, Running, Stuck};
+    use SagaStatus::{Completed, Failed, RolledBack, RollingBack, Running, Stuck};
     for (name, status, updated_at) in [
         ("a", Completed, 10),
         ("b", RolledBack, 10),
         ("c", Stuck, 10),
         ("d", Running, 10),
-        ("e", Aborting, 10),
+        ("e", Failed, 10),
         ("f", RollingBack, 10),
         ("g", Completed, 20),
         ("h", Completed, 10),
@@ -212,7 +212,7 @@ pub(super) async fn purge_removes_old_ended_sagas_in_batches(store: &impl Store)
     let expect = |gone: u64, left: &str| (gone, left.to_string());
     expect_eq!(purge(10, &[], 9).await?, expect(0, "abcdefgh"));
     expect_eq!(purge(11, &[], 0).await?, expect(0, "abcdefgh"));
-    expect_eq!(purge(99, &[Running, Aborting, RollingBack], 9).await?, expect(0, "abcdefgh"));
+    expect_eq!(purge(99, &[Running, Failed, RollingBack], 9).await?, expect(0, "abcdefgh"));
     expect_eq!(purge(11, &[RolledBack, RolledBack], 9).await?, expect(1, "acdefgh"));
     expect_eq!(purge(11, &[], 1).await?.0, 1);
     expect_eq!(purge(11, &[], 9).await?, expect(1, "cdefg"));

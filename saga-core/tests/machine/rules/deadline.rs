@@ -15,10 +15,7 @@ fn a_deadline_that_passes_unwinds() {
     assert_eq!(saga.wake, Some(Timestamp(1500)));
     saga.wait();
     assert_eq!(saga.machine.state().cause(), Some(&Cause::DeadlineExceeded));
-    assert_eq!(
-        (saga.status(), saga.said.as_slice()),
-        (SagaStatus::Aborting, &["cancel".into()][..])
-    );
+    assert_eq!((saga.status(), saga.said.as_slice()), (SagaStatus::Failed, &["cancel".into()][..]));
     saga.ok(&["do n1", "undo n1", "undo n0"]);
     saga.ended(RolledBack);
 }

@@ -124,7 +124,7 @@ fn a_node_that_is_not_there_yet_can_be_named() {
     assert_eq!(why.to_string(), "node `xs` has no action of its own, name one that has");
     saga.ok(&["do a"]);
     assert_eq!(saga.calls(), ["do xs[0]", "undo a"][..1]);
-    assert_eq!((saga.status(), saga.state("xs[1]")), (SagaStatus::Aborting, Failed));
+    assert_eq!((saga.status(), saga.state("xs[1]")), (SagaStatus::Failed, Failed));
     saga.ok(&["do xs[0]", "undo xs[0]", "undo a"]);
     saga.ended(RolledBack);
 }

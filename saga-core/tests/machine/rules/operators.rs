@@ -19,11 +19,8 @@ fn a_cancel_unwinds() {
     assert_eq!(last(&saga, 2), ["requested", "unwinding"]);
     let cause = Cause::Cancelled { reason: "changed my mind".into() };
     assert_eq!(saga.machine.state().cause(), Some(&cause));
-    assert_eq!(
-        (saga.said.as_slice(), saga.status()),
-        (&["cancel".into()][..], SagaStatus::Aborting)
-    );
-    assert_eq!(saga.asks(cancel()), nothing(SagaStatus::Aborting));
+    assert_eq!((saga.said.as_slice(), saga.status()), (&["cancel".into()][..], SagaStatus::Failed));
+    assert_eq!(saga.asks(cancel()), nothing(SagaStatus::Failed));
     saga.ok(&["do n1", "undo n1", "undo n0"]);
     saga.ended(RolledBack);
     assert_eq!(saga.state("n2"), Pending);

@@ -184,7 +184,7 @@ fn a_cut_off_action_without_an_undo_does_not_delay_other_undos() {
     ));
     saga.ok(&["do a"]);
     saga.fails("do z");
-    assert_eq!((saga.status(), saga.calls()), (SagaStatus::Aborting, vec!["do n"]));
+    assert_eq!((saga.status(), saga.calls()), (SagaStatus::Failed, vec!["do n"]));
     saga.crash_now();
     assert_eq!((saga.status(), saga.calls()), (RollingBack, vec!["undo a"]));
     saga.ok(&["undo a"]);

@@ -79,7 +79,7 @@ impl Case<'_> {
                 }
                 SagaStatus::Stuck
                 | SagaStatus::Running
-                | SagaStatus::Aborting
+                | SagaStatus::Failed
                 | SagaStatus::RollingBack => {
                     holds("I3", lists || !left, || about("its effect is not listed"))?;
                     let blocked = node.state == ActionState::Completed;

@@ -159,7 +159,7 @@ impl Case<'_> {
         let state = self.fold(entries.len())?;
         let seen = view.nodes.iter().map(|n| (n.node.to_string(), n.state, n.in_doubt, n.attempts));
         let nodes = state.nodes();
-        let logged = nodes.iter().map(|n| (n.path.to_string(), n.state, n.in_doubt, n.attempts));
+        let logged = nodes.iter().map(|n| (n.path.to_string(), n.shown(), n.in_doubt, n.attempts));
         let (seen, logged) = (seen.collect::<Vec<_>>(), logged.collect::<Vec<_>>());
         holds("told", seen == logged, || format!("a view has {seen:?}, its log says {logged:?}"))
     }
@@ -189,9 +189,12 @@ impl Lists {
             ActionState::Completed => n.has_undo,
             ActionState::Pending
             | ActionState::Running
+            | ActionState::Waiting
             | ActionState::Failed
+            | ActionState::InDoubt
             | ActionState::Undoing
             | ActionState::Undone
+            | ActionState::Resolved
             | ActionState::Skipped => false,
         };
         let names = |nodes: Vec<&NodeState>| nodes.iter().map(|n| n.path.to_string()).collect();
