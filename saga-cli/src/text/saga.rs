@@ -232,7 +232,12 @@ pub(crate) fn audit(records: &[AuditRecord]) -> String {
             record.command.to_string(),
             record.node.as_ref().map(|node| plain(node.as_str())).unwrap_or_default(),
             outcome,
-            record.note.as_ref().map(|note| plain(note)).unwrap_or_default(),
+            [record.event.as_ref().map(ToString::to_string), record.note.clone()]
+                .into_iter()
+                .flatten()
+                .map(|part| plain(&part))
+                .collect::<Vec<_>>()
+                .join(", "),
         ]);
     }
     text(&table)

@@ -39,10 +39,11 @@ fn an_event_reaches_a_saga_that_waits_for_it() {
         let late = signal(place, "a", &["--event-id", "e-2"]).expect(4);
         assert_eq!(late, "a: signal is refused: the saga has already ended: completed\n");
         let log = place.saga("log a").ok();
-        assert!(log.contains("requested: signal of `Approved` by alice, id e-1\n"), "{log}");
+        assert!(log.contains("requested: signal `Approved` by alice, id e-1\n"), "{log}");
         assert!(!log.contains("Ada"), "{log}");
         let audit = place.saga("audit a --json").json(0);
-        assert_eq!(audit[0]["note"], "`Approved`, id e-1");
+        assert_eq!(audit[0]["note"], "id e-1");
+        assert_eq!(audit[0]["event"]["name"], "Approved");
 
         // what nobody waits for, and what is no approval
         worker.article("b");
