@@ -67,7 +67,17 @@ impl NodeState {
                 ActionState::InDoubt
             }
             ActionState::Running if self.wait.is_some() => ActionState::Waiting,
-            state => state,
+            state @ (ActionState::Pending
+            | ActionState::Running
+            | ActionState::Waiting
+            | ActionState::Completed
+            | ActionState::Failed
+            | ActionState::InDoubt
+            | ActionState::Undoing
+            | ActionState::Undone
+            | ActionState::Resolved
+            | ActionState::UndoFailed
+            | ActionState::Skipped) => state,
         }
     }
 }

@@ -77,9 +77,10 @@ impl AuditRecord {
             command: command.name(),
             node: command.node().cloned(),
             event: command.event().cloned(),
-            note: match command {
-                Command::Signal { event_id, .. } => Some(format!("id {event_id}")),
-                command => command.note().map(str::to_string),
+            note: if let Command::Signal { event_id, .. } = command {
+                Some(format!("id {event_id}"))
+            } else {
+                command.note().map(str::to_string)
             },
             outcome,
             refusal,

@@ -260,9 +260,12 @@ impl Reader<'_> {
         let ReadableSaga { saga, damage } = found(self.store.load_readable(id).await)?;
         let definition = self.home.and_then(|home| home.definition_of(&saga.record));
         let (view, problem) = self.view_of(Stored { saga, definition });
-        let damage = damage.map(|damage| match damage {
-            StoreError::Corrupt { seq, why, .. } => corrupt(seq, &why),
-            other => other.to_string(),
+        let damage = damage.map(|damage| {
+            if let StoreError::Corrupt { seq, why, .. } = &damage {
+                corrupt(*seq, why)
+            } else {
+                damage.to_string()
+            }
         });
         Ok((view, damage.or(problem)))
     }

@@ -158,12 +158,13 @@ impl SagaEntry {
                 1 => "resumed after a crash; 1 counts against it".to_string(),
                 n => format!("resumed after a crash; {n} in a row count against it"),
             }),
-            Self::Requested { by, command, .. } => Some(match &**command {
-                Command::Signal { event, event_id, .. } => {
+            Self::Requested { by, command, .. } => {
+                Some(if let Command::Signal { event, event_id, .. } = &**command {
                     format!("signal {event} by {by}, id {event_id}")
-                }
-                command => format!("{} by {by}", command.name()),
-            }),
+                } else {
+                    format!("{} by {by}", command.name())
+                })
+            }
             Self::Refused { why, .. } => Some(why.to_string()),
             Self::Injected { at, fault } => Some(format!("{fault:?} at `{at}`")),
             Self::Ended(status) => Some(status.to_string()),
