@@ -13,7 +13,7 @@ use crate::life::{Home, build, end, runtime, start};
 use crate::places::{Kind, Place};
 use crate::sagas::{EFFECTS, Outside, World};
 use crate::said::{Heard, Says};
-use crate::{definitions, suspended};
+use crate::{definitions, suspended, waiting};
 
 /// The next process recovers, everything ends, and all that was said is true.
 pub(crate) fn recover<P: Place>(home: &Home) -> Result<Heard, String> {
@@ -68,6 +68,7 @@ async fn recovered<P: Place>(home: &Home) -> Result<Heard, String> {
     let next =
         start(&sec, "next", 0, true).await.map_err(|e| format!("nothing new starts: {e}"))?;
     end(&world, next).await.map_err(|e| format!("nothing new ends: {e}"))?;
+    waiting::go_on(&sec, &before).await?;
     let records = ended(&sec).await?;
     let now = heard(home);
     check(&now, &records, &P::payments(&home.place).await, P::KIND)?;

@@ -15,6 +15,7 @@ use crate::moving::{self, Moves};
 use crate::places::{Kind, Place};
 use crate::sagas::{Outside, Trip, World};
 use crate::said::{Said, Says};
+use crate::waiting::{self, Vigil};
 use crate::{definitions, suspended};
 
 /// Something that went wrong in a life that has no crash.
@@ -46,7 +47,7 @@ pub(crate) fn runtime(kind: Kind) -> tokio::runtime::Runtime {
 }
 
 fn builder<P: Place>(store: P, world: &Outside) -> CoordinatorBuilder<Outside> {
-    let builder = Coordinator::builder(world.clone()).saga::<Trip>();
+    let builder = Coordinator::builder(world.clone()).saga::<Trip>().saga::<Vigil>();
     builder.max_calls_of_everywhere("reserve", 3).store(store)
 }
 
@@ -77,6 +78,7 @@ async fn begin<P: Place>(home: &Home) -> Result<(), Trouble> {
     let store = P::open(&home.place).await?;
     P::prepare(&home.place).await;
     let sec = builder(store, &world).saga::<moving::v1::Moves>().build().await?;
+    let vigil = waiting::start(&sec).await?;
     let starts = [("a", 0, true), ("b", 0, true), ("late", 0, true), ("fails", 0, false)];
     let starts = starts.map(|(id, gate, approved)| start(&sec, id, gate, approved));
     let ended = try_join_all(starts).await?;
@@ -94,6 +96,7 @@ async fn begin<P: Place>(home: &Home) -> Result<(), Trouble> {
     ask(&world, "late", "rollback", sec.operator("bob").rollback("late", "after all")).await?;
     end(&world, get::<Trip>(&sec, "late").await?).await?;
     moving::begin(&sec).await?;
+    waiting::live(&sec, vigil).await?;
     try_join_all(["left", "asked"].map(|id| start(&sec, id, 1, true))).await?;
     // until both wait at their gate
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -24,3 +24,4 @@ mod sagas;
 mod said;
 mod suspended;
 mod upgrades;
+mod waiting;

@@ -109,8 +109,16 @@ fn on_disk(name: &'static str) -> impl Fn(&Path) -> (Home, ()) {
 
 #[test]
 fn sagas_survive_a_crash_at_every_point_on_files() {
-    let expected =
-        ["file.", "store.", "driver.append.", "driver.call.", "driver.migrate.", "driver.undo."];
+    let expected = [
+        "file.",
+        "store.",
+        "driver.append.",
+        "driver.call.",
+        "driver.migrate.",
+        "driver.suspend.",
+        "driver.undo.",
+        "driver.wake.",
+    ];
     crash_everywhere::<FileStore, ()>(&expected, &on_disk("sagas"));
 }
 
@@ -129,7 +137,7 @@ fn sagas_survive_a_crash_at_every_point_on_postgres() {
         (Home { place: database.to_string(), said: path.join("said") }, database)
     };
     crash_everywhere::<PostgresStore, _>(
-        &["postgres.", "driver.migrate.", "driver.transaction."],
+        &["postgres.", "driver.migrate.", "driver.suspend.", "driver.transaction.", "driver.wake."],
         &new_home,
     );
 }

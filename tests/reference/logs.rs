@@ -64,7 +64,8 @@ fn an_event_that_cannot_follow_is_refused_and_changes_nothing() -> Result<(), An
         (&[0, 2], [true, true, true, true, false, true]),
         (&[0, 1, 3], [true, false, false, true, true, true]),
         (&[0, 1, 3, 4], [false, false, false, false, false, false]),
-        (&[0, 1, 3, 5], [true, false, false, true, false, true]),
+        // an operator has the undo tried again, and the action is asked first whether it took effect
+        (&[0, 1, 3, 5], [true, true, false, true, false, true]),
     ];
     for (way, legal) in ways {
         for (next, legal) in legal.into_iter().enumerate() {

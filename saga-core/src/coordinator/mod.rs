@@ -22,6 +22,7 @@ pub(crate) mod inspect;
 mod letting_go;
 mod loads;
 mod migration;
+mod node_action;
 mod node_key;
 pub(crate) mod operator;
 mod outcome;
@@ -79,6 +80,8 @@ pub use health::Health;
 pub(crate) use inspect::SagaView;
 use loads::Loads;
 pub use migration::{Migration, MigrationOutlook};
+#[cfg(feature = "testing")]
+pub(crate) use node_action::node_without_action;
 pub use node_key::NodeKey;
 pub(crate) use operator::Operator;
 pub use outcome::Outcome;
@@ -86,8 +89,6 @@ use running::RunningSaga;
 use shared_store::SharedStoreTasks;
 pub use shutdown::ShutdownReport;
 pub use start::SagaStart;
-#[cfg(feature = "testing")]
-pub(crate) use start::node_without_action;
 use start::{AnyStart, StartRequest};
 use strays::StrayEvents;
 use task_tracker::TaskTracker;

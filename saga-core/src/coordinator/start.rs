@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::definitions::{Definition, check_transactions};
 use super::handle::{AnyHandle, SagaType};
+use super::node_action::check_fault;
 use super::running::{Admission, RunningSaga};
 use super::{CoordinatorInner, SagaHandle};
 use crate::ambient::random_uuid;
@@ -18,7 +19,6 @@ use crate::driver::{Driver, NewRun, PendingRequest, before_telling_of_shutdown};
 use crate::error::{ActionError, StartError};
 use crate::limits::LONGEST_WAIT;
 use crate::log::{Command, Fault, NodePath, Payload, Request, SagaId, Timestamp};
-use crate::plan::PlanKind;
 use crate::typed::Saga;
 use crate::value::ActionOutput;
 
@@ -291,37 +291,6 @@ impl AnyStart {
         }
         let new = NewRun { id, run_key, dag, params, deadline: None, starts_at };
         Ok((new, self.deadline, faults))
-    }
-}
-
-/// Refuses a fault of a node that the saga does not have.
-fn check_fault(dag: &AnyDag, node: &NodePath) -> Result<(), StartError> {
-    match node_without_action(dag, node.as_str()) {
-        None => Ok(()),
-        Some(why) => {
-            let (saga, node) = (dag.name().to_string(), node.clone());
-            Err(StartError::Fault { saga, node, why })
-        }
-    }
-}
-
-/// Why the node at this path has no action of its own, if it has none. Of a node inside another one, the outermost is
-/// checked.
-pub(crate) fn node_without_action(dag: &AnyDag, path: &str) -> Option<&'static str> {
-    let outermost = path.split(['/', '[', '#']).next().unwrap_or_default();
-    let found = dag.plan().find(outermost);
-    let kind =
-        found.and_then(|found| dag.plan().nodes().get(found as usize)).map(|node| &node.kind);
-    match kind {
-        None => Some("it has no such node"),
-        Some(PlanKind::Value | PlanKind::Wait(_)) => Some("that node runs no action"),
-        Some(
-            PlanKind::Subsaga(_)
-            | PlanKind::ForEach { .. }
-            | PlanKind::Choose(_)
-            | PlanKind::Try { .. },
-        ) if outermost == path => Some("that node has no action of its own, name one inside it"),
-        Some(_) => None,
     }
 }
 

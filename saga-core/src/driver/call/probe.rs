@@ -16,7 +16,7 @@ impl Driver {
     /// cannot be stored, means that nobody knows.
     pub(super) fn probed(&self, vertex: VertexId, answer: ProbeEnd) -> Probe<Payload> {
         let node = self.machine.state().path(vertex);
-        let saga = &self.run.id;
+        let (id, saga) = (&self.run.id, self.run.saga.as_str());
         match answer {
             Ok(Probe::Done(output)) => {
                 let payload = output.payload.clone();
@@ -25,12 +25,12 @@ impl Driver {
             }
             Ok(Probe::NotDone) => Probe::NotDone,
             Ok(Probe::Unknown) => {
-                tracing::debug!(target: "saga_core", %saga, %node, "nobody knows whether the action took effect");
+                tracing::debug!(target: "saga_core", %id, saga, %node, "nobody knows whether the action took effect");
                 Probe::Unknown
             }
             Err(failure) => {
                 let error = &failure.message;
-                tracing::warn!(target: "saga_core", %saga, %node, error, "the probe of the action has failed");
+                tracing::warn!(target: "saga_core", %id, saga, %node, error, "the probe of the action has failed");
                 Probe::Unknown
             }
         }

@@ -21,6 +21,9 @@ struct Last<'a> {
     from: usize,
     /// Where its last attempt began.
     began: usize,
+    /// Where its undo began for the last time. An operator may have had it repeated after it had failed for good, and such requests
+    /// are not told again.
+    undo_began: usize,
     /// True if it was asked since then, and did not take effect. How the attempt ended is told then.
     not_done: bool,
     /// Which attempt was the last one.
@@ -30,7 +33,8 @@ struct Last<'a> {
 impl SagaState {
     /// Tells what a node has done as what the node did that it becomes: of each node the last attempt, at the place of the first
     /// one, which is the place that it has when undos go back. Of a node that has its output only the last one is told: an
-    /// operator may have replaced it. What was undone with its scope is told as it was.
+    /// operator may have replaced it. What was undone with its scope is told as it was, but of each undo only the last time that it
+    /// began, and what followed.
     pub(super) fn retell(
         &self,
         old: u32,
@@ -53,6 +57,9 @@ impl SagaState {
             if *entry == NodeEntry::Started {
                 (last.from, last.began, last.attempt) = (i, i, *attempt);
                 last.not_done = false;
+            }
+            if *entry == NodeEntry::UndoStarted {
+                last.undo_began = i;
             }
             last.not_done |= *entry == NodeEntry::NotDone;
             if let NodeEntry::Failed(_) = entry {
@@ -115,6 +122,13 @@ impl SagaState {
                     (NodeEntry::Failed(failure.clone()), *attempt)
                 }
                 NodeEntry::InDoubt(_) => continue,
+                NodeEntry::UndoStarted
+                | NodeEntry::UndoFailed(_)
+                | NodeEntry::UndoRetryScheduled { .. }
+                    if i < last.undo_began =>
+                {
+                    continue;
+                }
                 NodeEntry::Failed(_)
                 | NodeEntry::NotDone
                 | NodeEntry::RetryScheduled { .. }

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `schedule` | what goes wrong in one run |
 //! | `plan` | which runs there are |
+//! | `calm` | how long a saga takes that waits |
+//! | `events` | what a test tells the saga of |
 //! | `injected` | what a test has go wrong in a single run |
 //! | `run` | one run |
 //! | `all` | all runs, and the shortest one that shows a failure |
@@ -15,9 +17,11 @@
 //! | `report`, `paste` | the table, and tests to paste |
 
 mod all;
+mod calm;
 #[cfg(feature = "sqlite")]
 mod database;
 mod ended;
+mod events;
 mod injected;
 mod paste;
 mod plan;
@@ -30,10 +34,12 @@ mod staged_store;
 mod verdict;
 
 use std::panic::{panic_any, resume_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 pub use self::ended::Ended;
+use self::events::Events;
 pub use self::report::TestReport;
 pub use self::schedule::CallFault;
 use self::schedule::Schedule;
@@ -98,6 +104,9 @@ pub struct SagaTest<S: Saga> {
     interleavings: u64,
     rolls_back: bool,
     mocks: Mocks,
+    events: Events,
+    /// How long a run takes in which nothing goes wrong, by the saga's clock. Of sagas that wait only.
+    calm: OnceLock<Duration>,
     /// The sagas that its actions start.
     others: Vec<Register<S::Context>>,
     #[cfg(feature = "sqlite")]
@@ -122,6 +131,8 @@ impl<S: Saga> SagaTest<S> {
             interleavings: 3,
             rolls_back: false,
             mocks: Mocks::default(),
+            events: Events::default(),
+            calm: OnceLock::new(),
             others: Vec::new(),
             #[cfg(feature = "sqlite")]
             database: None,

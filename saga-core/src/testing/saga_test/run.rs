@@ -35,6 +35,11 @@ const HANGS: Duration = Duration::from_secs(24 * 3600);
 /// How long a request that arrives late may take.
 const LATE: Duration = Duration::from_secs(3600);
 
+/// When the saga starts, by its own clock.
+fn first_time() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000)
+}
+
 /// How many lines of a failure say what the nodes did.
 const MOST_NODES: usize = 40;
 
@@ -150,7 +155,11 @@ impl<S: Saga> SagaTest<S> {
     where
         I: AsyncFn(&Ended<S>),
     {
-        let stage = Arc::new(Stage::new(schedule.clone(), self.mocks.clone()));
+        let deadline = match schedule.needs_deadline() {
+            true => DEADLINE + self.calm(),
+            false => DEADLINE,
+        };
+        let stage = Arc::new(Stage::new(schedule.clone(), self.mocks.clone(), deadline));
         let context = Arc::new((self.context)());
         let always = self.always.clone();
         let always = always.map(|check| -> Always {
@@ -174,7 +183,7 @@ impl<S: Saga> SagaTest<S> {
             #[cfg(feature = "sqlite")]
             database,
         };
-        let mut time = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
+        let mut time = first_time();
         let over = |end, violation, ended| {
             stage.set_cancel(None);
             let mut seen = std::mem::take(&mut *stage.seen());
@@ -198,7 +207,13 @@ impl<S: Saga> SagaTest<S> {
             time += took;
             match life {
                 Life::Died => {}
-                Life::Over { end, violation, ended } => return over(end, violation, ended),
+                Life::Over { end, violation, ended } => {
+                    if *schedule == Schedule::default() {
+                        let all = time.duration_since(first_time()).unwrap_or_default();
+                        self.calm.get_or_init(|| all.min(LONGEST));
+                    }
+                    return over(end, violation, ended);
+                }
             }
         }
     }
@@ -237,13 +252,21 @@ impl<S: Saga> SagaTest<S> {
                     let params = self.params().map_err(Failed::Params)?;
                     let start = sec.saga(params).id(ID);
                     let start = match stage.schedule.needs_deadline() {
-                        true => start.deadline(DEADLINE),
+                        true => start.deadline(stage.deadline),
                         false => start,
                     };
                     start.start().await.map_err(Failed::Start)?
                 }
             };
-            let result = handle.await;
+            let since_start = time.duration_since(first_time()).unwrap_or_default();
+            let result = {
+                let told = pin!(self.events.tell(&sec, since_start));
+                match select(handle.into_future(), told).await {
+                    Either::Left((result, _)) => result,
+                    Either::Right((Ok(()), ended)) => ended.await,
+                    Either::Right((Err(why), _)) => return Err(Failed::Event(why)),
+                }
+            };
             others_end(&sec).await?;
             Ok::<_, Failed>((sec, result))
         });
@@ -330,7 +353,8 @@ fn tree(view: Option<&SagaView>) -> String {
 async fn hangs(stage: &Stage) -> String {
     let mut appends = 0;
     loop {
-        sleep(HANGS).await;
+        // the deadline comes first
+        sleep(HANGS.max(stage.deadline * 2)).await;
         let seen = stage.seen();
         let before = std::mem::replace(&mut appends, seen.appends.len());
         if let (true, Some(call)) = (before == appends, seen.has_no_timeout()) {
@@ -359,6 +383,8 @@ enum Failed {
     Start(StartError),
     #[error("its parameters cannot be written and read back: {0}")]
     Params(String),
+    #[error("the saga cannot be told of an event: {0}")]
+    Event(String),
     #[error("a saga that it started does not end well: {0}")]
     Other(SagaError),
 }

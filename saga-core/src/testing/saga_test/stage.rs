@@ -21,7 +21,7 @@ use crate::log::{Entry, EntryKind, NodeEntry, NodePath, SagaId, Uuid};
 use crate::policy::Policy;
 use crate::value::Evaluated;
 
-/// The deadline of a saga that has one.
+/// The deadline of a saga that has one, and does not wait.
 pub(super) const DEADLINE: Duration = Duration::from_secs(3600);
 /// How long a call waits until a cancellation has reached the saga.
 const SOON: Duration = Duration::from_secs(1);
@@ -146,6 +146,8 @@ pub(super) type Cancel = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 pub(super) struct Stage {
     pub(super) schedule: Schedule,
     mocks: Mocks,
+    /// Of the saga, after its start, if it has one.
+    pub(super) deadline: Duration,
     seen: Mutex<Seen>,
     /// Notified when the process is to die.
     pub(super) dies: Notify,
@@ -154,9 +156,9 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(schedule: Schedule, mocks: Mocks) -> Self {
+    pub(super) fn new(schedule: Schedule, mocks: Mocks, deadline: Duration) -> Self {
         let (seen, dies, cancel) = (Mutex::default(), Notify::new(), Mutex::default());
-        Self { schedule, mocks, seen, dies, cancel }
+        Self { schedule, mocks, deadline, seen, dies, cancel }
     }
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -347,7 +349,7 @@ impl CallFaults for OnStage {
                     cancels = true;
                     before += SOON;
                 }
-                Event::Deadline => before += DEADLINE + SOON,
+                Event::Deadline => before += stage.deadline + SOON,
                 Event::Fault(CallFault::Repeated) => effect = FaultEffect::Repeated,
                 Event::Fault(CallFault::Late) => late = true,
                 Event::Fault(fault) => {
