@@ -206,12 +206,10 @@ fn fact(facts: &SagaFacts, log: &[Entry], owner: &OwnerState) -> WaitsFor {
 /// When a saga starts that has not begun to unwind, if that is still to come.
 fn start(facts: &SagaFacts, log: &[Entry]) -> Option<WaitsFor> {
     let is_running = matches!(facts.saga.state, ListedState::Running | ListedState::Waiting);
-    match log.first()?.saga_entry()? {
-        SagaEntry::Created { starts_at: Some(at), .. } if is_running && *at > facts.at => {
-            Some(WaitsFor::Start { at: *at })
-        }
-        _ => None,
-    }
+    let SagaEntry::Created { starts_at: Some(at), .. } = log.first()?.saga_entry()? else {
+        return None;
+    };
+    (is_running && *at > facts.at).then_some(WaitsFor::Start { at: *at })
 }
 
 /// The time of the last such entry, and who asked for it if it was a pause.
