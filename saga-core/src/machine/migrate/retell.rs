@@ -21,9 +21,11 @@ struct Last<'a> {
     from: usize,
     /// Where its last attempt began.
     began: usize,
-    /// Where its undo began for the last time. An operator may have had it repeated after it had failed for good, and such requests
-    /// are not told again.
-    undo_began: usize,
+    /// Where its undo began again after it had failed for good, and how many attempts it had had. An operator's request for that is
+    /// not told again, so what came before it is not, either.
+    undo_again: (usize, u32),
+    /// How many attempts its undo had when it failed for good.
+    undo_failed: Option<u32>,
     /// True if it was asked since then, and did not take effect. How the attempt ended is told then.
     not_done: bool,
     /// Which attempt was the last one.
@@ -33,8 +35,8 @@ struct Last<'a> {
 impl SagaState {
     /// Tells what a node has done as what the node did that it becomes: of each node the last attempt, at the place of the first
     /// one, which is the place that it has when undos go back. Of a node that has its output only the last one is told: an
-    /// operator may have replaced it. What was undone with its scope is told as it was, but of each undo only the last time that it
-    /// began, and what followed.
+    /// operator may have replaced it. What was undone with its scope is told as it was, but of an undo
+    /// that an operator had repeated only the last time.
     pub(super) fn retell(
         &self,
         old: u32,
@@ -58,8 +60,12 @@ impl SagaState {
                 (last.from, last.began, last.attempt) = (i, i, *attempt);
                 last.not_done = false;
             }
-            if *entry == NodeEntry::UndoStarted {
-                last.undo_began = i;
+            if let NodeEntry::UndoFailed(_) = entry {
+                last.undo_failed = Some(*attempt);
+            }
+            if let (NodeEntry::UndoStarted, Some(failed)) = (entry, last.undo_failed) {
+                last.undo_again = (i, failed);
+                last.undo_failed = None;
             }
             last.not_done |= *entry == NodeEntry::NotDone;
             if let NodeEntry::Failed(_) = entry {
@@ -125,17 +131,19 @@ impl SagaState {
                 NodeEntry::UndoStarted
                 | NodeEntry::UndoFailed(_)
                 | NodeEntry::UndoRetryScheduled { .. }
-                    if i < last.undo_began =>
+                    if i < last.undo_again.0 =>
                 {
                     continue;
+                }
+                NodeEntry::UndoStarted
+                | NodeEntry::UndoFinished
+                | NodeEntry::UndoFailed(_)
+                | NodeEntry::UndoRetryScheduled { .. } => {
+                    (entry.clone(), attempt.saturating_sub(last.undo_again.1))
                 }
                 NodeEntry::Failed(_)
                 | NodeEntry::NotDone
                 | NodeEntry::RetryScheduled { .. }
-                | NodeEntry::UndoStarted
-                | NodeEntry::UndoFinished
-                | NodeEntry::UndoFailed(_)
-                | NodeEntry::UndoRetryScheduled { .. }
                 | NodeEntry::Resolved(_)
                 | NodeEntry::Waiting { .. }
                 | NodeEntry::Waited(_) => (entry.clone(), *attempt),
