@@ -197,7 +197,7 @@ impl<O: ActionData> MockAction<O> {
     /// async fn charge(cents: u32) -> Result<u64, String> { Err(format!("there is no bank for {cents} in a test")) }
     /// async fn find(cents: u32) -> Result<Probe<u64>, String> { Err(format!("nor one to ask for {cents}")) }
     ///
-    /// saga! { Order<()>(cents: u32) -> u64 { charge { cents } } }
+    /// saga! { Order<()>(cents: u32) -> u64 { charge { cents: *cents } } }
     ///
     /// # fn main() {
     /// let bank = MockAction::always(MockFailure::InDoubt("timeout".into())).found(|_| Probe::Done(7));
