@@ -78,7 +78,6 @@ async fn begin<P: Place>(home: &Home) -> Result<(), Trouble> {
     let store = P::open(&home.place).await?;
     P::prepare(&home.place).await;
     let sec = builder(store, &world).saga::<moving::v1::Moves>().build().await?;
-    let vigil = waiting::start(&sec).await?;
     let starts = [("a", 0, true), ("b", 0, true), ("late", 0, true), ("fails", 0, false)];
     let starts = starts.map(|(id, gate, approved)| start(&sec, id, gate, approved));
     let ended = try_join_all(starts).await?;
@@ -96,7 +95,6 @@ async fn begin<P: Place>(home: &Home) -> Result<(), Trouble> {
     ask(&world, "late", "rollback", sec.operator("bob").rollback("late", "after all")).await?;
     end(&world, get::<Trip>(&sec, "late").await?).await?;
     moving::begin(&sec).await?;
-    waiting::live(&sec, vigil).await?;
     try_join_all(["left", "asked"].map(|id| start(&sec, id, 1, true))).await?;
     // until both wait at their gate
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -145,6 +143,7 @@ async fn go_on<P: Place>(home: &Home) -> Result<(), Trouble> {
     world.open(1);
     let store = P::open(&home.place).await?;
     let sec = build(store.clone(), &world).await?;
+    let vigil = waiting::start(&sec).await?;
     ask(&world, "held", "resume", sec.operator("bob").resume("held")).await?;
     for id in ["held", "left", "asked"] {
         end(&world, get::<Trip>(&sec, id).await?).await?;
@@ -159,6 +158,7 @@ async fn go_on<P: Place>(home: &Home) -> Result<(), Trouble> {
     append_of_another(&store).await?;
     definitions::redefine(&store, &world.says).await?;
     suspended::suspend(&store, &world.says).await?;
+    waiting::live(&sec, vigil).await?;
 
     world.says.say(&Said::Purging);
     store.delete(&"a".parse()?).await?;

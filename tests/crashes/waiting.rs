@@ -61,10 +61,16 @@ pub(crate) async fn go_on(sec: &Coordinator<Outside>, before: &Heard) -> Result<
     }
     let said_before = before.asking(ID, "signal");
     sec.context().says.say(&Said::Asking { saga: ID.to_string(), command: "signal".to_string() });
-    match dawn(sec).await {
-        Ok(Answer::Done | Answer::Duplicate) | Err(OperateError::NotFound { .. }) => Ok(()),
-        // it has taken the event, and has ended
-        Err(OperateError::Refused { .. }) if said_before => Ok(()),
-        other => Err(format!("the event is not taken: {other:?}")),
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        return match dawn(sec).await {
+            Ok(Answer::Done | Answer::Duplicate) | Err(OperateError::NotFound { .. }) => Ok(()),
+            // it has taken the event, and has ended
+            Err(OperateError::Refused { .. }) if said_before => Ok(()),
+            // PostgreSQL cuts off a connection in these lives
+            Err(OperateError::NotCarriedOut { .. }) if tries < 5 => continue,
+            other => Err(format!("the event is not taken: {other:?}")),
+        };
     }
 }
