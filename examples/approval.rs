@@ -5,49 +5,22 @@
 //! cargo run --example approval
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use saga_core::prelude::*;
 use saga_core::store::SqliteStore;
+use saga_core::testing::{IdempotentService, ServiceError};
 
-/// What other services have: the money that is reserved, who was asked, and what was paid, each by the key of its call.
-#[derive(Debug, Default)]
+/// The services that a claim calls. In a program of yours they are clients of the real ones.
+#[derive(Default)]
 struct Office {
-    outside: Mutex<Outside>,
-}
-
-#[derive(Debug, Default)]
-struct Outside {
-    reserved: Ledger,
-    asked: Ledger,
-    paid: Ledger,
-    /// The bank of wire transfers is closed.
-    bank_is_closed: bool,
-}
-
-/// A service that does what it is asked once for each key, and never again when that was undone.
-#[derive(Debug, Default)]
-struct Ledger {
-    entries: BTreeMap<String, String>,
-    undone: BTreeSet<String>,
-}
-
-impl Ledger {
-    fn add(&mut self, key: String, what: String) -> Result<(), String> {
-        if self.undone.contains(&key) {
-            return Err("this call was undone".to_string());
-        }
-        self.entries.insert(key, what);
-        Ok(())
-    }
-
-    fn undo(&mut self, key: String) {
-        self.entries.remove(&key);
-        self.undone.insert(key);
-    }
+    budget: IdempotentService<u64>,
+    mails: IdempotentService<String>,
+    payments: IdempotentService<String>,
+    /// There are no wire transfers then.
+    bank_is_closed: AtomicBool,
 }
 
 type Cx = ActionContext<Office>;
@@ -65,29 +38,19 @@ struct Decided {
 #[derive(Debug, Clone)]
 struct Withdrawn {}
 
-impl Office {
-    fn outside<T>(&self, change: impl FnOnce(&mut Outside) -> T) -> Result<T, String> {
-        self.outside.lock().map(|mut outside| change(&mut outside)).map_err(|e| e.to_string())
-    }
-}
-
 /// Takes the money out of the budget until it is paid.
 #[saga_action(undo = release())]
-async fn reserve(cx: &Cx, cents: u64) -> Result<(), String> {
-    let (key, what) = (cx.idempotency_key().to_string(), format!("{cents} for {}", cx.saga_id()));
-    cx.outside(|outside| outside.reserved.add(key, what))?
+async fn reserve(cx: &Cx, cents: u64) -> Result<u64, ServiceError> {
+    cx.budget.call(cx, || Ok::<_, String>(cents))
 }
 
-async fn release(cx: &Cx) -> Result<(), String> {
-    let key = cx.action_key().to_string();
-    cx.outside(|outside| outside.reserved.undo(key))
+async fn release(cx: &Cx) -> Result<(), ServiceError> {
+    cx.budget.undo(cx).map(drop)
 }
 
 #[saga_action(no_undo = "a mail cannot be unsent")]
-async fn ask(cx: &Cx, whom: &str) -> Result<(), String> {
-    let key = cx.idempotency_key().to_string();
-    let question = format!("{whom}, do you approve {}?", cx.saga_id());
-    cx.outside(|outside| outside.asked.add(key, question))?
+async fn ask(cx: &Cx, whom: &str) -> Result<String, ServiceError> {
+    cx.mails.call(cx, || Ok::<_, String>(format!("{whom}, do you approve {}?", cx.saga_id())))
 }
 
 /// Fails if nobody has approved it: then the saga rolls back, and the budget has its money again.
@@ -101,26 +64,21 @@ async fn check(decision: Option<&Decided>) -> Result<String, String> {
 }
 
 #[saga_action(undo = take_back())]
-async fn wire(cx: &Cx, cents: u64) -> Result<String, String> {
-    let (key, what) = (cx.idempotency_key().to_string(), format!("{cents} for {}", cx.saga_id()));
-    cx.outside(|outside| match outside.bank_is_closed {
-        true => Err("the bank is closed".to_string()),
-        false => outside.paid.add(key, what),
-    })??;
-    Ok("by wire".to_string())
-}
-
-async fn take_back(cx: &Cx) -> Result<(), String> {
-    let key = cx.action_key().to_string();
-    cx.outside(|outside| outside.paid.undo(key))
+async fn wire(cx: &Cx, cents: u64) -> Result<String, ServiceError> {
+    cx.payments.call(cx, || match cx.bank_is_closed.load(Ordering::Relaxed) {
+        true => Err("the bank is closed"),
+        false => Ok(format!("{cents} by wire")),
+    })
 }
 
 /// The other carrier: slower, and always there.
 #[saga_action(undo = take_back())]
-async fn send_check(cx: &Cx, cents: u64) -> Result<String, String> {
-    let (key, what) = (cx.idempotency_key().to_string(), format!("{cents} for {}", cx.saga_id()));
-    cx.outside(|outside| outside.paid.add(key, what))??;
-    Ok("by check".to_string())
+async fn send_check(cx: &Cx, cents: u64) -> Result<String, ServiceError> {
+    cx.payments.call(cx, || Ok::<_, String>(format!("{cents} by check")))
+}
+
+async fn take_back(cx: &Cx) -> Result<(), ServiceError> {
+    cx.payments.undo(cx).map(drop)
 }
 
 saga! {
@@ -168,7 +126,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     sec.signal("dinner", Withdrawn {}).await?;
     // nobody decides about the desk, and the boss about the plane, when the bank is closed
     tokio::time::sleep(PATIENCE + Duration::from_millis(300)).await;
-    sec.context().outside(|outside| outside.bank_is_closed = true)?;
+    sec.context().bank_is_closed.store(true, Ordering::Relaxed);
     sec.signal("plane", decided("boss", true)).event_id("mail-3").await?;
 
     for (id, claim) in claims {
@@ -181,13 +139,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Err(other) => return Err(other.into()),
         }
     }
-    for (what, n) in sec.context().outside(|outside| {
-        let Outside { reserved, asked, paid, .. } = outside;
-        [("reserved", reserved), ("asked", asked), ("paid", paid)]
-            .map(|(what, of)| (what, of.entries.len()))
-    })? {
-        println!("{what}: {n}");
-    }
+    let Office { budget, mails, payments, .. } = &**sec.context();
+    println!("reserved: {}", budget.effects().len());
+    println!("mails: {}", mails.effects().len());
+    println!("payments: {}", payments.effects().len());
     sec.shutdown(Duration::from_secs(5)).await?;
     Ok(())
 }
@@ -202,20 +157,16 @@ mod tests {
     const TWO_HOURS: Duration = Duration::from_secs(2 * 3600);
 
     fn test(bank_is_closed: bool) -> SagaTest<Claim> {
-        let office = move || Office {
-            outside: Mutex::new(Outside { bank_is_closed, ..Outside::default() }),
-        };
+        let office =
+            move || Office { bank_is_closed: AtomicBool::new(bank_is_closed), ..Office::default() };
         SagaTest::new(office, Claim { cents: 10, patience: TWO_HOURS })
     }
 
     /// Money is reserved and paid once, or neither.
     fn all_or_nothing(ended: &Ended<Claim>) {
-        let outside = ended.context().outside.lock().unwrap();
+        let Office { budget, payments, .. } = ended.context();
         let expected = usize::from(ended.completed());
-        assert_eq!(
-            (outside.reserved.entries.len(), outside.paid.entries.len()),
-            (expected, expected)
-        );
+        assert_eq!((budget.effects().len(), payments.effects().len()), (expected, expected));
     }
 
     #[test]
@@ -231,7 +182,7 @@ mod tests {
         test.check_all(async |ended: &Ended<Claim>| {
             all_or_nothing(ended);
             if let Ok(paid) = ended.result() {
-                assert_eq!(paid, "paid by check, approved by boss");
+                assert_eq!(paid, "paid 10 by check, approved by boss");
             }
         });
     }

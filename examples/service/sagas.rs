@@ -101,7 +101,7 @@ pub(crate) struct Approved {
 saga! {
     /// A payout to a supplier, once it is approved. The bank takes no transfer back, so the transfer is the pivot: before it, all is
     /// undone if something fails.
-    #[allow(unused_variables)]
+    #[allow(unused_variables, reason = "nodes with a name have keys, by which they are found")]
     pub(crate) Payout<Arc<Partners>>(supplier: String, cents: u64) -> String {
         let budget = reserve_budget { cents: *cents };
         let approved = wait_for::<Approved> {};

@@ -11,6 +11,7 @@ mod reports;
 mod transactions;
 mod tries;
 mod trip;
+mod waiting;
 mod wrong;
 
 // the example `trip`, without its `main`

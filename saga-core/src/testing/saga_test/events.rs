@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::SagaTest;
 use super::run::ID;
+use super::{SagaTest, fail};
 use crate::coordinator::Coordinator;
 use crate::error::OperateError;
 use crate::log::{Command, Payload, Refusal};
@@ -23,19 +23,15 @@ struct Told {
 
 /// The events of each run, in the order in which the saga is told of them.
 #[derive(Default)]
-pub(super) struct Events {
-    told: Vec<Told>,
-    /// Why one of them cannot be sent.
-    wrong: Option<String>,
-}
+pub(super) struct Events(Vec<Told>);
 
 impl Events {
     fn add<E: ExternalEvent>(&mut self, after: Duration, event: &E) -> Result<(), String> {
         let ty = event_type::<E>().map_err(|why| why.to_string())?;
         let payload =
             encode(event).map_err(|why| format!("the event {ty} cannot be stored: {why}"))?;
-        self.told.push(Told { after, event: ty, payload });
-        self.told.sort_by_key(|told| told.after);
+        self.0.push(Told { after, event: ty, payload });
+        self.0.sort_by_key(|told| told.after);
         Ok(())
     }
 
@@ -46,11 +42,8 @@ impl Events {
         sec: &Coordinator<C>,
         since_start: Duration,
     ) -> Result<(), String> {
-        if let Some(why) = &self.wrong {
-            return Err(why.clone());
-        }
         let (operator, mut now) = (sec.operator("the test"), since_start);
-        for (n, Told { after, event, payload }) in self.told.iter().enumerate() {
+        for (n, Told { after, event, payload }) in self.0.iter().enumerate() {
             if *after > now {
                 sleep(*after - now).await;
                 now = *after;
@@ -104,15 +97,22 @@ impl<S: Saga> SagaTest<S> {
     /// let late = Duration::from_secs(7200);
     /// SagaTest::<Publish>::new(|| (), Publish {}).signal_after(late, ada()).check_all(by("nobody"));
     /// ```
+    ///
+    /// # Panics
+    /// If the event cannot be stored.
+    #[track_caller]
     pub fn signal<E: ExternalEvent>(self, event: E) -> Self {
         self.signal_after(Duration::ZERO, event)
     }
 
     /// Tells the saga of an event so long after its start, by the test's clock: see [`signal`](Self::signal).
+    ///
+    /// # Panics
+    /// As `signal`.
+    #[track_caller]
     pub fn signal_after<E: ExternalEvent>(mut self, after: Duration, event: E) -> Self {
-        let events = &mut self.events;
-        if let Err(why) = events.add(after, &event) {
-            events.wrong.get_or_insert(why);
+        if let Err(why) = self.events.add(after, &event) {
+            fail(why);
         }
         self
     }
