@@ -26,6 +26,13 @@ saga! {
         file { by: &approved.by }
     }
 
+    /// The second wait is for an event that nobody sends.
+    Twice<()>() -> bool {
+        let first = wait_for::<Approved> {};
+        let second = wait_for::<Approved> { timeout: Duration::from_secs(3600) };
+        { !first.by.is_empty() && second.is_some() }
+    }
+
     Later<()>() -> String {
         sleep { duration: Duration::from_secs(3 * 24 * 3600) };
         file { by: "nobody" }
@@ -43,12 +50,23 @@ async fn by_ada(ended: &Ended<Publish>) {
 }
 
 #[test]
-fn a_saga_is_told_of_its_event_once_whatever_goes_wrong() {
+fn a_saga_is_told_of_its_event_whatever_goes_wrong() {
     let report = SagaTest::<Publish>::new(|| (), Publish {}).signal(ada()).check_all(by_ada);
     assert!(report.to_string().contains("crash before"), "{report}");
     // it has waited by then
     let hour = Duration::from_secs(3600);
     SagaTest::<Publish>::new(|| (), Publish {}).signal_after(hour, ada()).check_all(by_ada);
+}
+
+/// Each process tells it again, and it knows that event by its id.
+#[test]
+fn an_event_that_is_told_again_after_a_crash_is_no_second_one() {
+    let test = SagaTest::<Twice>::new(|| (), Twice {}).signal(ada());
+    test.check_all(async |ended: &Ended<Twice>| {
+        if let Ok(told_twice) = ended.result() {
+            assert!(!told_twice);
+        }
+    });
 }
 
 #[test]
